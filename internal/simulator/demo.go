@@ -1,0 +1,122 @@
+package simulator
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	demoTask        = "e900f528f5a6229bb640ca27cb44c98e"
+	demoStagingTask = "5b1f0a9d3c7e48262d94e1b07a6c8f35"
+	// The documentation's example: asked for the one, it answers the other.
+	demoExampleTask     = "ad8afca3914a5fff4636e67f18e259c7"
+	demoExampleAnswered = "16190385"
+
+	// Places of two servers in the production fleet.
+	demoExampleServer = 4
+	demoFaultyServer  = 8
+)
+
+// demoProduction repeats one task for ever. The seed was chosen for its luck:
+// four stalled subtasks, and early failures of more than one kind.
+func demoProduction(start time.Time) Account {
+	return Account{
+		Name: "production", AccessKeyID: "LTAI5tDemoProduction0001", AccessKeySecret: "demo-production-secret",
+		// The demo's configuration asks for 10 a second: sometimes that is too much.
+		RequestsPerSecond: 8, ThrottleHints: true,
+		Fleet: Fleet{
+			Seed: 7, Start: start, Size: 18, TaskIDs: []string{demoTask},
+			ScanDuration: 29 * time.Second, ScanPeriod: 100 * time.Second,
+			FailRatio: 0.12, StallRatio: 0.06, OfflineRatio: 0.06,
+			Pinned: []Pinned{{
+				Server: demoExampleServer, TaskID: demoExampleTask, AnsweredTaskID: demoExampleAnswered,
+				Type: "cve", Status: "4", Code: "push_command_failed",
+			}},
+		},
+	}
+}
+
+// demoStaging is a small, quick and well-behaved account.
+func demoStaging(start time.Time) Account {
+	return Account{
+		Name: "staging", AccessKeyID: "LTAI5tDemoStaging0000001", AccessKeySecret: "demo-staging-secret",
+		Fleet: Fleet{
+			Seed: 2, Start: start, Size: 7, TaskIDs: []string{demoStagingTask},
+			ScanDuration: 20 * time.Second, ScanPeriod: time.Minute, FailRatio: 0.1,
+		},
+	}
+}
+
+// Demo is a Security Center worth looking at: 25 servers in two accounts, with
+// scans under way at once, failures, stalls, throttling, and a server that
+// answers HTTP 500 for 20 s in every minute.
+func Demo(now time.Time) Options {
+	production := demoProduction(now)
+	faulty := production.Fleet.uuid(demoFaultyServer)
+	return Options{
+		Latency:  20 * time.Millisecond,
+		Accounts: []Account{production, demoStaging(now)},
+		Intercept: func(w http.ResponseWriter, r *Request) bool {
+			second := int(r.Time.Sub(now).Seconds()) % 60
+			if r.UUID != faulty || second < 6 || second >= 26 {
+				return false
+			}
+			r.Fail(w, http.StatusInternalServerError, "ServerError", "ServerError")
+			return true
+		},
+	}
+}
+
+// DemoConfig is the exporter's configuration for a Demo that is served at the
+// endpoint, such as http://127.0.0.1:34567.
+func DemoConfig(endpoint string) []byte {
+	var b strings.Builder
+	b.WriteString(`# Configuration of --demo: quick intervals, made-up keys, Security Center on loopback.
+global:
+  poll_interval: 2s
+  settled_interval: 5s
+  stale_after: 5m
+  timeout: 5s
+  stall_after: 20s
+accounts:
+`)
+	production, staging := demoProduction(time.Time{}), demoStaging(time.Time{})
+	writeDemoAccount(&b, production, endpoint)
+	fmt.Fprintf(&b, "    requests_per_second: 10\n    task_ids: [%q]\n    servers:\n", demoTask)
+	for i, s := range production.Fleet.Servers() {
+		writeDemoServer(&b, s)
+		if i == demoExampleServer {
+			fmt.Fprintf(&b, "        task_ids: [%q]\n        types: [cve]\n", demoExampleTask)
+		}
+	}
+
+	writeDemoAccount(&b, staging, endpoint)
+	fmt.Fprintf(&b, "    requests_per_second: 10\n    task_ids: [%q]\n    servers:\n", demoStagingTask)
+	for _, s := range staging.Fleet.Servers() {
+		writeDemoServer(&b, s)
+	}
+	return []byte(b.String())
+}
+
+func writeDemoAccount(b *strings.Builder, a Account, endpoint string) {
+	fmt.Fprintf(b, `  - name: %s
+    region: cn-hangzhou
+    endpoint: %q
+    credentials:
+      access_key_id: %s
+      access_key_secret: %s
+`, a.Name, endpoint, a.AccessKeyID, a.AccessKeySecret)
+}
+
+func writeDemoServer(b *strings.Builder, s Server) {
+	team := "platform"
+	switch role, _, _ := strings.Cut(s.Name, "-"); role {
+	case "web", "app":
+		team = "shop"
+	case "db", "cache", "queue", "sql":
+		team = "data"
+	}
+	fmt.Fprintf(b, "      - uuid: %q\n        name: %s\n        labels: {team: %s}\n", s.UUID, s.Name, team)
+}

@@ -1,0 +1,234 @@
+package sas
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+)
+
+// Anomaly is a kind of departure from Alibaba's documentation of the answer.
+type Anomaly string
+
+// The kinds of anomaly that decoding tells apart.
+const (
+	StatusUnknown  Anomaly = "status_unknown"      // a number, but none of 0 to 4
+	StatusInvalid  Anomaly = "status_invalid"      // no number, or none at all
+	WrongType      Anomaly = "wrong_type"          // a number, say, where a string is documented
+	NullList       Anomaly = "null_list"           // null where a list is documented
+	MissingList    Anomaly = "missing_list"        // a task without TaskStatusList
+	MalformedEntry Anomaly = "malformed_entry"     // a list entry that is no object, or a list that is none
+	MissingID      Anomaly = "missing_id"          // a subtask without TaskId or Type
+	Duplicate      Anomaly = "duplicate"           // the same task and type twice in an answer
+	TypeNotAsked   Anomaly = "type_not_asked"      // a type that was not in the question
+	TextClipped    Anomaly = "text_clipped"        // a text over 128 bytes
+	InvalidUTF8    Anomaly = "invalid_utf8"        // an answer that is not UTF-8
+	TotalInvalid   Anomaly = "total_count_invalid" // TotalCount absent, negative or no whole number
+)
+
+// Anomalies are all kinds that decoding can count.
+func Anomalies() []Anomaly {
+	return []Anomaly{
+		StatusUnknown, StatusInvalid, WrongType, NullList, MissingList, MalformedEntry,
+		MissingID, Duplicate, TypeNotAsked, TextClipped, InvalidUTF8, TotalInvalid,
+	}
+}
+
+// StatusComplete is the status of a subtask that has ended, well or badly.
+const StatusComplete = 4
+
+// StatusNames are the published statuses, by number: Alibaba's documentation
+// has 0 unprocessed, 1 collecting, 2 collected, 3 matching, 4 completed.
+func StatusNames() []string {
+	return []string{"unhandled", "collecting", "collected", "matching", "complete"}
+}
+
+// Types are the vulnerability types that the operation takes.
+func Types() []string { return []string{"cve", "sys", "cms", "sca"} }
+
+// Answer is an answer that can be believed.
+type Answer struct {
+	RequestID string
+	// TotalCount is the number of scan subtasks of the server, as the service
+	// counts them; -1 if it did not say.
+	TotalCount int64
+	// Subtasks are in the answer's order, each task and type once.
+	Subtasks []Subtask
+	// Anomalies counts what did not fit the documentation.
+	Anomalies map[Anomaly]int
+}
+
+// Subtask is the scan of one server for one type within one task. Its texts
+// are valid UTF-8 of at most 128 bytes.
+type Subtask struct {
+	// TaskID is the one that the answer names. It need not be one asked for.
+	TaskID string
+	Type   string
+	// Status is the number that the service reported, NaN if it reported none.
+	Status float64
+	// Code is the error code, empty for none.
+	Code string
+}
+
+// codeInAnswer says that a 2xx answer is an error in disguise.
+type codeInAnswer struct{}
+
+func (*codeInAnswer) Error() string { return "an error code in a 2xx answer" }
+
+// decodeAnswer decodes the body of a 2xx answer. An error means that the
+// answer cannot be believed at all; anything smaller is counted and the rest
+// of the answer used. asked are the types in the question.
+func decodeAnswer(body []byte, asked []string) (*Answer, error) {
+	o, ok := decodeObject(body)
+	if !ok {
+		return nil, errors.New("the answer is not one JSON object")
+	}
+	if code, _ := text(o["Code"]); code != "" {
+		return nil, &codeInAnswer{}
+	}
+	d := decoder{asked: asked, seen: make(map[[2]string]int)}
+	d.answer.Anomalies = make(map[Anomaly]int)
+	if d.answer.RequestID = d.text(o["RequestId"]); d.answer.RequestID == "" {
+		return nil, errors.New("the answer has no RequestId")
+	}
+	tasks, present := o["TaskStatuses"]
+	if !present {
+		return nil, errors.New("the answer has no TaskStatuses")
+	}
+	list, ok := decodeList(tasks)
+	if !ok && !isNull(tasks) {
+		return nil, errors.New("TaskStatuses is not a list")
+	}
+	if isNull(tasks) {
+		d.count(NullList)
+	}
+	if !utf8.Valid(body) {
+		d.count(InvalidUTF8)
+	}
+	d.answer.TotalCount = d.totalCount(o["TotalCount"])
+	for _, task := range list {
+		d.task(task)
+	}
+	return &d.answer, nil
+}
+
+// decoder collects one answer.
+type decoder struct {
+	answer Answer
+	asked  []string
+	seen   map[[2]string]int // task ID and type → index in answer.Subtasks
+}
+
+func (d *decoder) count(a Anomaly) { d.answer.Anomalies[a]++ }
+
+// text gives a field as a label's text and counts what had to be mended.
+func (d *decoder) text(raw []byte) string {
+	s, exact := text(raw)
+	if !exact {
+		d.count(WrongType)
+	}
+	s, clipped := clip(s)
+	if clipped {
+		d.count(TextClipped)
+	}
+	return s
+}
+
+// totalCount takes a whole number, also as a string, which the SDK takes too.
+func (d *decoder) totalCount(raw []byte) int64 {
+	s, exact := text(raw)
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 {
+		d.count(TotalInvalid)
+		return -1
+	}
+	if exact { // a JSON string, where a number is documented
+		d.count(WrongType)
+	}
+	return n
+}
+
+// task adds the subtasks of one entry of TaskStatuses.
+func (d *decoder) task(raw []byte) {
+	o, ok := decodeObject(raw)
+	if !ok {
+		d.count(MalformedEntry)
+		return
+	}
+	subtasks, present := o["TaskStatusList"]
+	list, ok := decodeList(subtasks)
+	switch {
+	case !present:
+		d.count(MissingList)
+	case isNull(subtasks):
+		d.count(NullList)
+	case !ok:
+		d.count(MalformedEntry)
+	}
+	taskID := d.text(o["TaskId"])
+	if taskID == "" {
+		d.count(MissingID)
+	}
+	for _, subtask := range list {
+		d.subtask(taskID, subtask)
+	}
+}
+
+// subtask adds one entry of TaskStatusList. Of an entry that comes twice, the
+// last one counts, as with repeated fields of a JSON object.
+func (d *decoder) subtask(taskID string, raw []byte) {
+	o, ok := decodeObject(raw)
+	if !ok {
+		d.count(MalformedEntry)
+		return
+	}
+	s := Subtask{TaskID: taskID, Type: d.text(o["Type"]), Code: d.text(o["Code"])}
+	switch {
+	case s.Type == "":
+		d.count(MissingID)
+	case !slices.Contains(d.asked, s.Type):
+		d.count(TypeNotAsked)
+	}
+	s.Status = d.status(o["Status"])
+	key := [2]string{s.TaskID, s.Type}
+	if i, twice := d.seen[key]; twice {
+		d.count(Duplicate)
+		d.answer.Subtasks[i] = s
+		return
+	}
+	d.seen[key] = len(d.answer.Subtasks)
+	d.answer.Subtasks = append(d.answer.Subtasks, s)
+}
+
+// status gives a status as a number, NaN if it is none.
+func (d *decoder) status(raw []byte) float64 {
+	s, exact := text(raw)
+	status, ok := decimal(s)
+	if !ok {
+		d.count(StatusInvalid)
+		return math.NaN()
+	}
+	if !exact {
+		d.count(WrongType)
+	}
+	if status != math.Trunc(status) || status < 0 || status > StatusComplete {
+		d.count(StatusUnknown)
+	}
+	return status
+}
+
+// decimal reads a finite number in decimal notation. The words and the
+// hexadecimal forms that strconv takes too are no statuses.
+func decimal(s string) (float64, bool) {
+	for _, r := range s {
+		if (r < '0' || r > '9') && r != '-' && r != '+' && r != '.' && r != 'e' && r != 'E' {
+			return 0, false
+		}
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return 0, false
+	}
+	return f + 0, true // -0 becomes 0
+}

@@ -1,0 +1,148 @@
+package sas
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Class says what a caller can do about a failed call.
+type Class int
+
+const (
+	// Permanent failures come back until somebody changes the request.
+	Permanent Class = iota
+	// Retryable failures (5xx, network, timeout) may pass by themselves.
+	Retryable
+	// Throttled calls were refused for their number, not for what they are.
+	Throttled
+	// Refused means that the account's credentials are not accepted, or may
+	// not do this. Every other call of the account would end in the same way.
+	Refused
+	// Clock means that this machine's clock is too far from the service's.
+	Clock
+	// Response means that an answer came, but not one that can be believed.
+	Response
+	// Canceled means that the caller gave up, as at shutdown or reload.
+	Canceled
+)
+
+// String gives the class as logs show it.
+func (c Class) String() string {
+	return [...]string{"permanent", "retryable", "throttled", "refused", "clock", "response", "canceled"}[c]
+}
+
+// Results of calls that have no error code of the API's.
+const (
+	ResultOK         = "ok"
+	ResultTimeout    = "timeout"
+	ResultConnection = "connection"
+	ResultCanceled   = "canceled"
+	ResultResponse   = "response"
+	// ResultCredentials: no credentials could be had, so no request was sent.
+	ResultCredentials = "credentials"
+)
+
+// Error is a failed call. Its text names the account and the server, and never
+// holds a key, a token, a signature or a signed URL: those stand in the SDK's
+// and net/http's errors, which are therefore not kept.
+type Error struct {
+	Class Class
+	// Result is the API's error code, or one of the Result constants.
+	Result string
+	// Status is the HTTP status, 0 where no answer came.
+	Status int
+	// RequestID is the API's, for Alibaba's support; often empty.
+	RequestID string
+	// RetryAfter is how long the API asked to wait, 0 if it did not say.
+	RetryAfter time.Duration
+	// Again means that the same call, signed anew at once, may well succeed.
+	Again bool
+
+	Account, Action, UUID string
+	reason                string
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s for account %q", e.Action, e.Account)
+	if e.UUID != "" {
+		fmt.Fprintf(&b, ", server %s", e.UUID)
+	}
+	b.WriteString(": ")
+	if e.Status != 0 {
+		fmt.Fprintf(&b, "HTTP %d: ", e.Status)
+	}
+	b.WriteString(e.Result)
+	if e.reason != "" {
+		fmt.Fprintf(&b, ": %s", e.reason)
+	}
+	if e.RequestID != "" {
+		fmt.Fprintf(&b, " (request ID %s)", e.RequestID)
+	}
+	return b.String()
+}
+
+// codeRule gives the class of every error code that begins with its prefix.
+type codeRule struct {
+	prefix string
+	class  Class
+	again  bool
+	advice string
+}
+
+// actionMark stands for the operation's name in an advice.
+const actionMark = "{action}"
+
+// codeRules follow Alibaba's documentation of the operation and the common
+// error tables of its gateway. The first match counts; comparison ignores
+// case, because documents write Throttling.Api and services Throttling.API.
+var codeRules = [...]codeRule{
+	{"throttling", Throttled, false, "too many calls for the account's quota"},
+	{"invalidtimestamp.expired", Clock, true, "set this machine's clock: it is more than 15 minutes off"},
+	{"signaturenonceused", Retryable, true, ""},
+	{"invalidsecuritytoken.expired", Refused, true, "the STS token has expired: renew it"},
+	{"invalidsecuritytoken", Refused, false, "the STS token does not belong to the access key: check security_token"},
+	{"missingsecuritytoken", Refused, false, "the access key is temporary and needs its security_token"},
+	{"invalidaccesskeyid", Refused, false, "the access key is unknown or disabled: check access_key_id"},
+	{"signaturedoesnotmatch", Refused, false, "the signature is wrong: check access_key_secret"},
+	{"incompletesignature", Refused, false, "the signature is incomplete: check the credentials and any proxy on the way"},
+	{"nopermission", Refused, false, "grant the RAM action yundun-sas:" + actionMark},
+	{"forbidden.accesskeydisabled", Refused, false, "the access key is disabled"},
+	{"forbidden.riskcontrol", Refused, false, "risk control has restricted the Alibaba Cloud account"},
+	{"forbidden.userverification", Refused, false, "the Alibaba Cloud account has to be verified by real name"},
+	{"forbidden.authentication", Refused, false, "the Alibaba Cloud account has to be verified by real name"},
+	{"forbidden", Refused, false, "grant the RAM action yundun-sas:" + actionMark},
+	{"actionunauthorized", Refused, false, "grant the RAM action yundun-sas:" + actionMark},
+	{"realnameauthentication", Refused, false, "the Alibaba Cloud account has to be verified by real name"},
+	{"illegalparam", Permanent, false, "the service refuses this UUID, task ID or type"},
+	{"invalidaction.notfound", Permanent, false, "the endpoint does not know the operation: check endpoint and region"},
+	{"servererror", Retryable, false, ""},
+	{"serviceunavailable", Retryable, false, ""},
+	{"internalerror", Retryable, false, ""},
+	{"unknownerror", Retryable, false, ""},
+}
+
+// classify judges by the code first and the HTTP status second: the same code
+// comes with different statuses from different gateways.
+func classify(status int, code string) codeRule {
+	lower := strings.ToLower(code)
+	for _, rule := range codeRules {
+		if code != "" && strings.HasPrefix(lower, rule.prefix) {
+			return rule
+		}
+	}
+	switch {
+	case status == http.StatusTooManyRequests:
+		return codeRule{class: Throttled, advice: "too many calls"}
+	case status >= http.StatusInternalServerError:
+		return codeRule{class: Retryable}
+	case code == "" && (status == http.StatusUnauthorized || status == http.StatusForbidden):
+		return codeRule{class: Response, advice: "refused by something that is not Security Center: check endpoint and proxies"}
+	case code == "":
+		return codeRule{class: Response, advice: "not an answer of Security Center: check endpoint and proxies"}
+	}
+	return codeRule{class: Permanent}
+}

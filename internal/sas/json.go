@@ -1,0 +1,122 @@
+package sas
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxTextBytes is the most that a text of the API's may be long; it becomes a
+// label of a series.
+const maxTextBytes = 128
+
+// object is a JSON object with its fields undecoded. Unlike a struct it tells
+// an absent field from a null one and does not match names in another case,
+// which the API's own SDKs do not either.
+type object map[string]json.RawMessage
+
+// decodeObject gives a JSON object; ok is false for everything else.
+func decodeObject(raw []byte) (o object, ok bool) {
+	if !isKind(raw, '{') || json.Unmarshal(raw, &o) != nil {
+		return nil, false
+	}
+	return o, true
+}
+
+// decodeList gives the elements of a JSON array; ok is false for everything else.
+func decodeList(raw []byte) (list []json.RawMessage, ok bool) {
+	if !isKind(raw, '[') || json.Unmarshal(raw, &list) != nil {
+		return nil, false
+	}
+	return list, true
+}
+
+// isKind says whether a JSON value begins with the given byte.
+func isKind(raw []byte, first byte) bool {
+	raw = bytes.TrimLeft(raw, " \t\r\n")
+	return len(raw) > 0 && raw[0] == first
+}
+
+// isNull says whether a field is there and null.
+func isNull(raw json.RawMessage) bool {
+	return string(bytes.TrimSpace(raw)) == "null"
+}
+
+// text gives a field as a string: a string's content, nothing for an absent or
+// null one, and the JSON text of anything else, for which exact is false.
+func text(raw json.RawMessage) (s string, exact bool) {
+	switch {
+	case len(raw) == 0 || isNull(raw):
+		return "", true
+	case isKind(raw, '"') && json.Unmarshal(raw, &s) == nil:
+		return s, true
+	}
+	return string(raw), false
+}
+
+// clip makes a text fit for a label: valid UTF-8 of at most 128 bytes. cut says
+// whether it was longer.
+func clip(s string) (clipped string, cut bool) {
+	clipped = strings.ToValidUTF8(s, "\uFFFD")
+	if len(clipped) <= maxTextBytes {
+		return clipped, false
+	}
+	end := maxTextBytes
+	for end > 0 && !utf8.RuneStart(clipped[end]) {
+		end--
+	}
+	return clipped[:end], true
+}
+
+// errorFields reads Code and RequestId of an error answer, whatever their JSON
+// types; both are empty if the body is no JSON object.
+func errorFields(body []byte) (code, requestID string) {
+	o, _ := decodeObject(body)
+	code, _ = text(o["Code"])
+	requestID, _ = text(o["RequestId"])
+	code, _ = clip(strings.TrimSpace(code))
+	requestID, _ = clip(strings.TrimSpace(requestID))
+	return code, requestID
+}
+
+const (
+	// minSecretBytes keeps a placeholder key such as "x" from matching every
+	// code. Real keys have 16 bytes and more.
+	minSecretBytes = 6
+	// secretRun is how many bytes of a secret in a row give it away. The text
+	// may hold only a part: it was clipped, and may be escaped here and there.
+	secretRun = 12
+)
+
+// quotesSecret says whether an answer holds a whole key, token or signature,
+// which would end up in labels. Security Center's answers never do.
+func quotesSecret(body []byte, secrets []string) bool {
+	for _, secret := range secrets {
+		if len(secret) < minSecretBytes {
+			continue
+		}
+		if bytes.Contains(body, []byte(secret)) || bytes.Contains(body, []byte(url.QueryEscape(secret))) {
+			return true
+		}
+	}
+	return false
+}
+
+// holdsSecret says whether a text holds a key, token or signature, or a good
+// part of one, plain or as it stands in a query.
+func holdsSecret(s, secret string) bool {
+	if len(secret) < minSecretBytes {
+		return false
+	}
+	for _, form := range [...]string{secret, url.QueryEscape(secret)} {
+		run := min(len(form), secretRun)
+		for i := 0; i+run <= len(form); i++ {
+			if strings.Contains(s, form[i:i+run]) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,151 @@
+package collector
+
+import (
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/go-kit/log"
+
+	"aliyun_vulscan_exporter/config"
+)
+
+// Options configure a Collector.
+type Options struct {
+	// Connect makes the client of an account. observe is to be told the
+	// result and duration of every request that it sends.
+	Connect func(account config.Account, observe func(action, result string, took time.Duration)) API
+	Logger  log.Logger
+	// Once makes the collector try every server once and then stop polling.
+	Once bool
+
+	metrics *metrics
+}
+
+// Collector polls the servers of a configuration and is a prometheus.Collector
+// of what it knows of them.
+type Collector struct {
+	options Options
+	metrics *metrics
+	descs   descs
+
+	applying sync.Mutex // one Apply or Close at a time
+
+	mu         sync.RWMutex
+	accounts   []*account
+	labelNames []string // configured labels of all servers
+}
+
+// New makes a Collector without accounts: Apply gives it some.
+func New(o Options) *Collector {
+	m := newMetrics()
+	o.metrics = m
+	return &Collector{options: o, metrics: m, descs: newDescs()}
+}
+
+// Apply makes a configuration the running one. Accounts that did not change go
+// on undisturbed; of those that did, what stays configured keeps its values
+// and counters; what left is gone from the next scrape on.
+func (c *Collector) Apply(cfg *config.Config) {
+	c.applying.Lock()
+	defer c.applying.Unlock()
+	before := make(map[string]*account)
+	for _, a := range c.accounts {
+		before[a.config.Name] = a
+	}
+	var accounts, fresh []*account
+	for _, ac := range cfg.Accounts {
+		old := before[ac.Name]
+		delete(before, ac.Name)
+		if old != nil && reflect.DeepEqual(old.config, ac) {
+			accounts = append(accounts, old)
+			continue
+		}
+		if old != nil {
+			old.stop()
+		}
+		a := newAccount(ac, old, c.options)
+		accounts, fresh = append(accounts, a), append(fresh, a)
+	}
+	c.mu.Lock()
+	c.accounts, c.labelNames = accounts, cfg.LabelNames()
+	c.mu.Unlock()
+	for name, gone := range before {
+		gone.stop()
+		c.metrics.removeAccount(name)
+	}
+	for _, a := range fresh {
+		a.start()
+	}
+}
+
+// Close stops polling: it cancels the calls in flight and waits for them.
+func (c *Collector) Close() {
+	c.applying.Lock()
+	defer c.applying.Unlock()
+	for _, a := range c.running() {
+		a.cancel()
+	}
+	for _, a := range c.running() {
+		a.stop()
+	}
+}
+
+// Wait returns when polling has ended by itself, which it does only with
+// Options.Once.
+func (c *Collector) Wait() {
+	for _, a := range c.running() {
+		<-a.done
+	}
+}
+
+func (c *Collector) running() []*account {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.accounts
+}
+
+// Summary counts the watched servers, of one account or of all.
+type Summary struct {
+	Account string
+	// OK and Failing servers are told apart by their last poll, Pending ones
+	// were not polled yet.
+	OK, Failing, Pending int
+	// Waiting are the Pending servers that polling will still come to: not
+	// those of refused accounts, nor those without a task to ask for.
+	Waiting int
+	// Refused says that the account's credentials are not accepted.
+	Refused bool
+}
+
+// Servers is the number of servers watched.
+func (s Summary) Servers() int { return s.OK + s.Failing + s.Pending }
+
+// Summaries gives a Summary of each account, in the configuration's order.
+func (c *Collector) Summaries() []Summary {
+	now := time.Now()
+	accounts := c.running()
+	list := make([]Summary, 0, len(accounts))
+	for _, a := range accounts {
+		list = append(list, a.view(now).summary())
+	}
+	return list
+}
+
+func (v view) summary() Summary {
+	s := Summary{Account: v.config.Name, Refused: v.refused}
+	for _, r := range v.records {
+		switch {
+		case !r.tried:
+			s.Pending++
+			if !v.refused && len(r.server.TaskIDs) > 0 {
+				s.Waiting++
+			}
+		case r.failure != "":
+			s.Failing++
+		default:
+			s.OK++
+		}
+	}
+	return s
+}

@@ -1,0 +1,244 @@
+package collector
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
+	"go.uber.org/goleak"
+
+	"aliyun_vulscan_exporter/config"
+	"aliyun_vulscan_exporter/internal/sas"
+	"aliyun_vulscan_exporter/internal/simulator"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// memoryNet is a network in memory: it knows one listener, which every dial
+// reaches. Inside a bubble of testing/synctest its connections block durably.
+type memoryNet struct {
+	arriving chan net.Conn
+	closing  sync.Once
+	closed   chan struct{}
+}
+
+func newMemoryNet() *memoryNet {
+	return &memoryNet{arriving: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+func (m *memoryNet) Accept() (net.Conn, error) {
+	select {
+	case c := <-m.arriving:
+		return c, nil
+	case <-m.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (m *memoryNet) Close() error {
+	m.closing.Do(func() { close(m.closed) })
+	return nil
+}
+
+func (m *memoryNet) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "unix"} }
+
+func (m *memoryNet) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case m.arriving <- far:
+		return near, nil
+	case <-m.closed:
+		return nil, errors.New("refused")
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// lines is a log that tests read.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// severe gives the lines above level debug.
+func (l *lines) severe() []string {
+	var found []string
+	for line := range strings.Lines(l.String()) {
+		if !strings.Contains(line, "level=debug") {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// world is a Collector, the Security Center that it polls by HTTP, and what
+// passed between them.
+type world struct {
+	t         *testing.T
+	collector *Collector
+	registry  *prometheus.Registry
+	log       *lines
+
+	mu    sync.Mutex
+	calls []simulator.Call
+	// asked are the calls that passed authentication, quota and permission.
+	asked []*simulator.Request
+}
+
+// startWorld serves a simulator in memory and polls it as the configuration
+// says. It ends with the test.
+func startWorld(t *testing.T, o simulator.Options, text string) *world {
+	t.Helper()
+	w := prepareWorld(t, o, false)
+	w.apply(text)
+	return w
+}
+
+// prepareWorld makes a world without a configuration.
+func prepareWorld(t *testing.T, o simulator.Options, once bool) *world {
+	t.Helper()
+	w := &world{t: t, log: &lines{}, registry: prometheus.NewPedanticRegistry()}
+	network := newMemoryNet()
+	server := &http.Server{Handler: w.simulate(o)}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(network)
+	}()
+	w.collector = New(Options{
+		Connect: connecting(network.dial), Once: once,
+		Logger: level.NewFilter(log.NewLogfmtLogger(log.NewSyncWriter(w.log)), level.AllowDebug()),
+	})
+	w.registry.MustRegister(w.collector, w.collector.Info())
+	t.Cleanup(func() {
+		w.collector.Close()
+		_ = server.Close()
+		<-served
+	})
+	return w
+}
+
+// simulate makes a simulator that writes down what it sees.
+func (w *world) simulate(o simulator.Options) http.Handler {
+	if o.Accounts == nil {
+		o.Accounts = []simulator.Account{simulated("main")}
+	}
+	answer := o.Intercept
+	o.Intercept = func(rw http.ResponseWriter, r *simulator.Request) bool {
+		w.mu.Lock()
+		w.asked = append(w.asked, r)
+		w.mu.Unlock()
+		return answer != nil && answer(rw, r)
+	}
+	o.Observe = func(c simulator.Call) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.calls = append(w.calls, c)
+	}
+	return simulator.New(o)
+}
+
+// connecting makes real clients that dial as told; nil: as usual.
+func connecting(dial func(context.Context, string, string) (net.Conn, error)) func(config.Account, func(string, string, time.Duration)) API {
+	return func(a config.Account, observe func(string, string, time.Duration)) API {
+		return sas.NewClient(sas.Options{
+			Account: a.Name, Scheme: a.Endpoint.Scheme, Host: a.Endpoint.Host, Region: a.Region,
+			Credentials: sas.CredentialOptions{Keys: keysOf(a.Credentials)},
+			Timeout:     a.Timeout, Connections: a.Concurrency, Product: "test/1", Dial: dial, Observe: observe,
+		})
+	}
+}
+
+// keysOf reads the keys that a configuration holds itself.
+func keysOf(c config.Credentials) func() (id, secret, token string, err error) {
+	return func() (id, secret, token string, err error) {
+		return string(c.AccessKeyID.Value), string(c.AccessKeySecret.Value), string(c.SecurityToken.Value), nil
+	}
+}
+
+// apply makes YAML text the running configuration.
+func (w *world) apply(text string) {
+	w.t.Helper()
+	w.collector.Apply(parsed(w.t, text))
+}
+
+func parsed(t testing.TB, text string) *config.Config {
+	t.Helper()
+	cfg, err := config.Parse("test.yml", []byte(text))
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, text)
+	}
+	return cfg
+}
+
+// observed gives the calls so far, in the order of their answers.
+func (w *world) observed() []simulator.Call {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]simulator.Call(nil), w.calls...)
+}
+
+// questionsOf gives what was asked about a server so far.
+func (w *world) questionsOf(uuid string) []*simulator.Request {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var found []*simulator.Request
+	for _, r := range w.asked {
+		if r.UUID == uuid {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+// exposition is everything published, as text.
+func (w *world) exposition() string {
+	w.t.Helper()
+	found, err := w.registry.Gather()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, f := range found {
+		if _, err := expfmt.MetricFamilyToText(&b, f); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return b.String()
+}
+
+// inBubble runs a test in a bubble of its own, where time is fake.
+func inBubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, f)
+}
+
+// pass lets fake time pass, and everything that is due in it happen.
+func pass(d time.Duration) {
+	synctest.Wait()
+	time.Sleep(d)
+	synctest.Wait()
+}

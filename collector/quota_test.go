@@ -1,0 +1,172 @@
+package collector
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"aliyun_vulscan_exporter/internal/simulator"
+)
+
+// busiestSecond gives the most calls that any second saw.
+func busiestSecond(calls []simulator.Call) int {
+	var at []time.Time
+	for _, c := range calls {
+		at = append(at, c.Time)
+	}
+	slices.SortFunc(at, time.Time.Compare)
+	most, first := 0, 0
+	for i, t := range at {
+		for t.Sub(at[first]) >= time.Second {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	return most
+}
+
+// saturating is an account with more to ask than its quota allows.
+func saturating(rps float64, more string) string {
+	servers := 10 + int(math.Ceil(rps*4))
+	return yamlOf(yamlAccount("main", fmt.Sprintf("requests_per_second: %v\npoll_interval: 1s\n%s", rps, more), serversYAML(servers)...))
+}
+
+func TestQuotaIsKeptAndUsed(t *testing.T) {
+	for _, tt := range []struct {
+		rps         float64
+		concurrency int
+		time        time.Duration
+		latency     time.Duration
+	}{
+		{2.5, 8, 5 * time.Minute, 100 * time.Millisecond},
+		{10, 8, 5 * time.Minute, 300 * time.Millisecond},
+		{10, 1, 5 * time.Minute, 0},
+		{200, 40, 30 * time.Second, 50 * time.Millisecond},
+		{0.5, 2, 20 * time.Minute, 0},
+	} {
+		t.Run(fmt.Sprint(tt.rps, " a second, concurrency ", tt.concurrency), func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T) {
+				w := startWorld(t, simulator.Options{Latency: tt.latency}, saturating(tt.rps, fmt.Sprint("concurrency: ", tt.concurrency)))
+				pass(tt.time)
+				calls := w.observed()
+				if got, most := busiestSecond(calls), int(math.Ceil(tt.rps)); got > most {
+					t.Errorf("%d calls in a second, want at most %d", got, most)
+				}
+				used := float64(len(calls)) / (tt.rps * tt.time.Seconds())
+				t.Logf("%.1f%% of the quota used", 100*used)
+				if used < 0.95 || used > 1.001 {
+					t.Errorf("%.1f%% of the quota used, want 95 to 100", 100*used)
+				}
+				if w.value("poll_lag_seconds") < 1 {
+					t.Error("no lag, where the quota is too small")
+				}
+			})
+		})
+	}
+}
+
+// Five minutes of 200 calls a second, without their HTTP.
+func TestQuotaAtAHighRate(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		q := newQuota(200)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		var mu sync.Mutex
+		var calls []simulator.Call
+		var callers sync.WaitGroup
+		for range 8 {
+			callers.Go(func() {
+				for q.wait(ctx) == nil {
+					mu.Lock()
+					calls = append(calls, simulator.Call{Time: time.Now()})
+					mu.Unlock()
+				}
+			})
+		}
+		callers.Wait()
+		if got := busiestSecond(calls); got > 200 || len(calls) < 57000 {
+			t.Errorf("%d calls in a second, %d in all, want at most 200 and at least 57000", got, len(calls))
+		}
+	})
+}
+
+// A reload to another rate neither forgets the calls made nor bunches new ones.
+func TestQuotaIsKeptOverAReload(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := startWorld(t, simulator.Options{}, saturating(10, ""))
+		for i := range 20 {
+			pass(1300 * time.Millisecond)
+			w.apply(saturating(10, fmt.Sprintf("timeout: %ds", 5+i)))
+		}
+		pass(time.Second)
+		if got := busiestSecond(w.observed()); got > 10 {
+			t.Errorf("%d calls in a second, want at most 10", got)
+		}
+		w.apply(saturating(3, ""))
+		start := time.Now()
+		pass(10 * time.Second)
+		late := slices.DeleteFunc(w.observed(), func(c simulator.Call) bool { return c.Time.Before(start.Add(time.Second)) })
+		if got := busiestSecond(late); got > 3 || len(late) < 25 {
+			t.Errorf("%d calls in a second, %d in all, at 3 a second", got, len(late))
+		}
+	})
+}
+
+// Late timers are made good, but never by more calls in a second.
+func TestQuotaTakesAtMostItsRateHoweverLateItIsAsked(t *testing.T) {
+	tests := map[string][]time.Duration{ // gaps between questions
+		"at once":           {0},
+		"late every time":   {0, 130 * time.Millisecond},
+		"after a long rest": {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10 * time.Second},
+		"in bursts":         {0, 0, 0, 40 * time.Millisecond, 900 * time.Millisecond},
+	}
+	for name, gaps := range tests {
+		t.Run(name, func(t *testing.T) {
+			q := newQuota(10)
+			now := time.Unix(epoch, 0)
+			var calls []simulator.Call
+			for i := range 20000 {
+				if q.take(now) <= 0 {
+					calls = append(calls, simulator.Call{Time: now})
+				}
+				now = now.Add(gaps[i%len(gaps)] + time.Millisecond)
+			}
+			if got := busiestSecond(calls); got > 10 {
+				t.Errorf("%d calls in a second, want at most 10", got)
+			}
+		})
+	}
+}
+
+func TestQuotaConfigure(t *testing.T) {
+	now := time.Unix(epoch, 0)
+	filled := func(limit float64) *quota {
+		q := newQuota(limit)
+		for at := now.Add(-2 * time.Second); at.Before(now); at = at.Add(time.Millisecond) {
+			q.take(at)
+		}
+		return q
+	}
+	for _, tt := range []struct{ from, to float64 }{{10, 3}, {3, 10}, {2.5, 2}, {200, 10}, {10, 0.5}, {5, 5}} {
+		t.Run(fmt.Sprint(tt.from, " to ", tt.to), func(t *testing.T) {
+			q := filled(tt.from)
+			q.configure(tt.to)
+			wantEqual(t, "allowed", q.allowed(), tt.to)
+			first := now
+			for wait := q.take(first); wait > 0; wait = q.take(first) {
+				first = first.Add(wait)
+			}
+			if most := time.Duration(1.1 * float64(time.Second) * max(1/tt.from, 1/tt.to)); first.Sub(now) > most && tt.to >= tt.from {
+				t.Errorf("the first call waits %v, want at most %v", first.Sub(now), most)
+			}
+			if tt.to < tt.from && tt.to < 3 && first.Equal(now) {
+				t.Error("calls already made are forgotten")
+			}
+		})
+	}
+}

@@ -1,0 +1,67 @@
+# Needs Go, git and make; a C compiler too, for the race detector.
+
+GO        ?= go
+BINARY    := aliyun_vulscan_exporter
+CACHE     := $(CURDIR)/.cache
+LINT      := $(CACHE)/golangci-lint-2.15.0/golangci-lint
+FUZZTIME  ?= 60s
+
+VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+REVISION  := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+BRANCH    := $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null || echo unknown)
+INFO      := github.com/prometheus/common/version
+LDFLAGS   := -s -w -X $(INFO).Version=$(VERSION) -X $(INFO).Revision=$(REVISION) -X $(INFO).Branch=$(BRANCH)
+
+# The race detector needs cgo. Without a compiler the tests still run, and say so.
+COMPILER  := $(shell command -v "$$($(GO) env CC)" 2>/dev/null)
+ifneq ($(COMPILER),)
+RACE      := -race
+else
+RACE      :=
+endif
+
+.PHONY: build test race-check lint fmt bench demo cover fuzz promtool clean
+
+build: ## The static binary.
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BINARY) .
+
+test: race-check ## All tests.
+	$(GO) test $(RACE) ./...
+
+race-check:
+ifeq ($(RACE),)
+	@echo "WARNING: no C compiler found: the tests run WITHOUT the race detector. Install gcc to have it." >&2
+endif
+
+lint: $(LINT) ## Static checks.
+	$(LINT) run ./...
+	$(LINT) fmt --diff ./...
+
+fmt: $(LINT)
+	$(LINT) fmt ./...
+
+$(LINT):
+	GOBIN=$(dir $@) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+bench: ## All benchmarks.
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+demo: ## The exporter against an embedded Security Center.
+	$(GO) run . --demo
+
+cover: ## Test coverage by function.
+	$(GO) test -coverprofile=coverage.out -coverpkg=./... ./...
+	$(GO) tool cover -func=coverage.out
+
+fuzz: ## Every fuzz target for FUZZTIME.
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; done
+
+promtool: build ## What a real promtool and a real Prometheus think of the metrics.
+	.ci/prometheus ./$(BINARY)
+
+clean:
+	rm -rf $(BINARY) coverage.out $(CACHE)

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"compress/gzip"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/common/expfmt"
+
+	"aliyun_vulscan_exporter/internal/simulator"
+)
+
+func TestPathsAnswer(t *testing.T) {
+	t.Parallel()
+	c := simulated(t, testFleet(2))
+	account := accountFile{name: "production", endpoint: c.url, servers: testFleet(2).Servers()}
+	p := serve(t, "--config.file="+configured(t, account))
+	p.untilReady()
+	for name, want := range map[string]struct {
+		method, path string
+		status       int
+		kind, body   string
+	}{
+		"landing page":          {"GET", "/", 200, "text/html", "<td>production</td><td>2</td><td>0</td><td>0</td>"},
+		"metrics":               {"GET", "/metrics", 200, "text/plain", "aliyun_vulscan_server_up{"},
+		"configuration":         {"GET", "/config", 200, "text/yaml", "access_key_id: <secret>"},
+		"healthy":               {"GET", "/-/healthy", 200, "text/plain", "healthy"},
+		"ready":                 {"GET", "/-/ready", 200, "text/plain", "ready: 2 servers"},
+		"head":                  {"HEAD", "/-/healthy", 200, "text/plain", ""},
+		"unknown":               {"GET", "/nothing", 404, "", ""},
+		"below metrics":         {"GET", "/metrics/x", 404, "", ""},
+		"below healthy":         {"GET", "/-/healthy/x", 404, "", ""},
+		"profiles without flag": {"GET", "/debug/pprof/", 404, "", ""}, // needs --web.enable-pprof
+		"reload without flag":   {"POST", "/-/reload", 403, "text/plain", "--web.enable-lifecycle"},
+		"put without flag":      {"PUT", "/-/reload", 403, "text/plain", "SIGHUP"},
+		"get of reload":         {"GET", "/-/reload", 405, "", ""},
+		"post to metrics":       {"POST", "/metrics", 405, "", ""},
+		"delete":                {"DELETE", "/config", 405, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := p.request(want.method, want.path)
+			if got.status != want.status || !strings.Contains(got.body, want.body) {
+				t.Errorf("%d, want %d with %q:\n%.500s", got.status, want.status, want.body, got.body)
+			}
+			if kind := got.header.Get("Content-Type"); !strings.HasPrefix(kind, want.kind) {
+				t.Errorf("Content-Type %s, want %s", kind, want.kind)
+			}
+		})
+	}
+}
+
+func TestReadinessTellsTheProgressUntilEveryServerWasPolled(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	servers := testFleet(3).Servers()
+	c := newCenter(t, simulator.New(simulator.Options{
+		Accounts: []simulator.Account{testAccount(testFleet(3))},
+		Intercept: func(_ http.ResponseWriter, r *simulator.Request) bool {
+			if r.UUID == servers[1].UUID {
+				select {
+				case <-release:
+				case <-r.HTTP.Context().Done():
+				}
+			}
+			return false
+		},
+	}))
+	p := serve(t, "--config.file="+configured(t, accountFile{name: "a", endpoint: c.url, servers: servers, more: "    timeout: 1h\n"}))
+	p.until("two servers were polled", func() bool {
+		got := p.get("/-/ready")
+		if got.status != http.StatusServiceUnavailable {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+		return got.body == "not ready: 2 of 3 servers were polled\n"
+	})
+	if got := p.get("/metrics"); got.status != http.StatusOK || !strings.Contains(got.body, `aliyun_vulscan_servers{account="a",state="pending"} 1`) {
+		t.Errorf("a scrape waits for the API: %d", got.status)
+	}
+	close(release)
+	p.untilReady()
+}
+
+func TestExpositionComesAsTheClientAsks(t *testing.T) {
+	t.Parallel()
+	c := simulated(t, testFleet(2))
+	p := serve(t, "--config.file="+configured(t, accountFile{name: "a", endpoint: c.url, servers: testFleet(2).Servers()}))
+	p.untilReady()
+	const protobuf = "application/vnd.google.protobuf"
+	for name, c := range map[string]struct{ accept, kind, end string }{
+		"nothing":    {"", "text/plain; version=0.0.4", ""},
+		"anything":   {"*/*", "text/plain; version=0.0.4", ""},
+		"text 0.0.4": {"text/plain;version=0.0.4", "text/plain; version=0.0.4", ""},
+		"text 1.0.0": {"text/plain;version=1.0.0;escaping=allow-utf-8", "text/plain; version=1.0.0", ""},
+		"open":       {"application/openmetrics-text;version=1.0.0", "application/openmetrics-text; version=1.0.0", "\n# EOF\n"},
+		"protobuf":   {protobuf + ";proto=io.prometheus.client.MetricFamily;encoding=delimited", protobuf, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := p.request(http.MethodGet, "/metrics", "Accept", c.accept)
+			kind := got.header.Get("Content-Type")
+			if got.status != http.StatusOK || !strings.HasPrefix(kind, c.kind) || !strings.HasSuffix(got.body, c.end) {
+				t.Fatalf("%d %s, want %s:\n%.200s", got.status, kind, c.kind, got.body)
+			}
+			if c.end != "" { // no decoder of OpenMetrics is at hand
+				return
+			}
+			found := decode(t, got.body, expfmt.ResponseFormat(got.header)).of("aliyun_vulscan_server_up", `account="a"`)
+			if len(found) != 2 || found.sum() != 2 {
+				t.Errorf("got %v", found)
+			}
+		})
+	}
+}
+
+func TestExpositionIsCompressedIfAsked(t *testing.T) {
+	t.Parallel()
+	p := serve(t, "--demo")
+	plain := p.request(http.MethodGet, "/metrics", "Accept-Encoding", "identity")
+	if encoding := plain.header.Get("Content-Encoding"); encoding != "" {
+		t.Errorf("unasked: %s", encoding)
+	}
+	packed := p.request(http.MethodGet, "/metrics", "Accept-Encoding", "gzip")
+	if encoding := packed.header.Get("Content-Encoding"); encoding != "gzip" || len(packed.body) >= len(plain.body) {
+		t.Errorf("%q, %d bytes of %d", encoding, len(packed.body), len(plain.body))
+	}
+	z, err := gzip.NewReader(strings.NewReader(packed.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(z)
+	if err != nil || !strings.Contains(string(text), "aliyun_vulscan_servers") {
+		t.Errorf("%v: %.200s", err, text)
+	}
+}
+
+func TestProfilesAreServedIfEnabled(t *testing.T) {
+	t.Parallel()
+	p := serve(t, "--demo", "--web.enable-pprof")
+	for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline", "/debug/pprof/symbol"} {
+		if got := p.get(path); got.status != http.StatusOK {
+			t.Errorf("%s: %d", path, got.status)
+		}
+	}
+	if page := p.get("/").body; !strings.Contains(page, "debug/pprof/heap") {
+		t.Error("the landing page does not link to the profiles")
+	}
+}

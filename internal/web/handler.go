@@ -1,0 +1,135 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/pprof"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/go-kit/log"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"aliyun_vulscan_exporter/collector"
+)
+
+// Options configure the handler. All functions must be safe for concurrent use.
+type Options struct {
+	Gatherer prometheus.Gatherer
+	// Summaries tells how each account's servers fare.
+	Summaries func() []collector.Summary
+	// ScrubbedConfig gives the running configuration without secrets, as YAML.
+	ScrubbedConfig func() ([]byte, error)
+	// Reload loads the configuration anew, or changes nothing.
+	Reload func() error
+	// TelemetryPath is where the exposition is, such as /metrics.
+	TelemetryPath string
+	// MaxRequests bounds concurrent scrapes; 0 is no bound.
+	MaxRequests int
+	// Lifecycle allows /-/reload, Pprof serves /debug/pprof/.
+	Lifecycle, Pprof bool
+	// Version is shown on the landing page.
+	Version string
+	Logger  log.Logger
+}
+
+// handler is the state behind the paths.
+type handler struct {
+	Options
+	ready atomic.Bool // once ready, always ready
+}
+
+// New makes the handler of all paths. It fails if the telemetry path cannot be
+// served.
+func New(o Options) (http.Handler, error) {
+	if err := checkTelemetryPath(o.TelemetryPath); err != nil {
+		return nil, err
+	}
+	h := &handler{Options: o}
+	mux := http.NewServeMux()
+	mux.Handle("GET "+o.TelemetryPath, h.exposition())
+	mux.HandleFunc("GET /{$}", h.landing)
+	mux.HandleFunc("GET /config", h.config)
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
+		writeText(w, http.StatusOK, "healthy\n")
+	})
+	mux.HandleFunc("GET /-/ready", h.readiness)
+	mux.HandleFunc("POST /-/reload", h.reload)
+	mux.HandleFunc("PUT /-/reload", h.reload)
+	if o.Pprof {
+		mux.HandleFunc("/debug/pprof/", pprof.Index)
+		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	}
+	// A page on another site must not be able to make a browser reload us.
+	return http.NewCrossOriginProtection().Handler(mux), nil
+}
+
+// plainPath is a path that means the same as a pattern, in HTML and in a URL.
+var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
+
+// checkTelemetryPath refuses what is no path, or another page's.
+func checkTelemetryPath(telemetry string) error {
+	taken := []string{"/", "/config", "/-/healthy", "/-/ready", "/-/reload"}
+	switch {
+	case !strings.HasPrefix(telemetry, "/"):
+		return fmt.Errorf("--web.telemetry-path=%q: it must begin with /", telemetry)
+	case slices.Contains(taken, telemetry) || strings.HasPrefix(telemetry, "/debug/pprof"):
+		return fmt.Errorf("--web.telemetry-path=%q: another page is there; use /metrics", telemetry)
+	case !plainPath.MatchString(telemetry) || path.Clean(telemetry) != telemetry:
+		return fmt.Errorf("--web.telemetry-path=%q: it must be a plain path such as /metrics", telemetry)
+	}
+	return nil
+}
+
+func (h *handler) config(w http.ResponseWriter, _ *http.Request) {
+	text, err := h.ScrubbedConfig()
+	if err != nil {
+		http.Error(w, "the configuration cannot be shown", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/yaml; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(text)
+}
+
+// readiness says whether every server was polled once, or tried.
+func (h *handler) readiness(w http.ResponseWriter, _ *http.Request) {
+	waiting, servers := 0, 0
+	for _, s := range h.Summaries() {
+		waiting += s.Waiting
+		servers += s.Servers()
+	}
+	if waiting == 0 {
+		h.ready.Store(true)
+	}
+	if h.ready.Load() {
+		writeText(w, http.StatusOK, fmt.Sprintf("ready: %d servers are watched\n", servers))
+		return
+	}
+	writeText(w, http.StatusServiceUnavailable, fmt.Sprintf("not ready: %d of %d servers were polled\n", servers-waiting, servers))
+}
+
+func (h *handler) reload(w http.ResponseWriter, _ *http.Request) {
+	if !h.Lifecycle {
+		writeText(w, http.StatusForbidden, "reload over HTTP is off: start with --web.enable-lifecycle, or send SIGHUP\n")
+		return
+	}
+	if err := h.Reload(); err != nil {
+		writeText(w, http.StatusInternalServerError, "not reloaded, the configuration before stays in effect:\n"+err.Error()+"\n")
+		return
+	}
+	writeText(w, http.StatusOK, "reloaded\n")
+}
+
+func writeText(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text))
+}

@@ -1,0 +1,74 @@
+package web_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"aliyun_vulscan_exporter/collector"
+)
+
+func TestLandingPageShowsHowServersFareNow(t *testing.T) {
+	t.Parallel()
+	var now []collector.Summary
+	o := options()
+	o.TelemetryPath, o.Version = "/scans", "1.2.3"
+	o.Summaries = func() []collector.Summary { return now }
+	h := handler(t, o)
+	for _, c := range []struct {
+		summaries []collector.Summary
+		want      []string
+	}{
+		{nil, []string{"1.2.3", `href="/scans"`, `href="/config"`, `href="/-/ready"`, `href="/-/healthy"`}},
+		{[]collector.Summary{{Account: "a", OK: 3, Failing: 4, Pending: 5}}, []string{"<td>a</td><td>3</td><td>4</td><td>5</td><td></td>"}},
+		{[]collector.Summary{{Account: "a", Failing: 1, Refused: true}, {Account: "b"}}, []string{
+			"<td>a</td><td>0</td><td>1</td><td>0</td><td>credentials refused: see the log</td>",
+			"<td>b</td><td>0</td><td>0</td><td>0</td><td></td>",
+		}},
+	} {
+		now = c.summaries
+		got := get(h, "/")
+		if got.Code != http.StatusOK || !strings.HasPrefix(got.Header().Get("Content-Type"), "text/html") {
+			t.Errorf("%d %s", got.Code, got.Header())
+		}
+		for _, want := range c.want {
+			if !strings.Contains(got.Body.String(), want) {
+				t.Errorf("no %s in:\n%s", want, got.Body)
+			}
+		}
+	}
+}
+
+func TestLandingPageEscapesAccountNames(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"<script>alert(1)</script>": "&lt;script&gt;alert(1)&lt;/script&gt;",
+		`"><img src=x onerror=a>`:   "&#34;&gt;&lt;img src=x onerror=a&gt;",
+		"a & b":                     "a &amp; b",
+		"{{.Version}}":              "{{.Version}}",
+		"</td></table>":             "&lt;/td&gt;&lt;/table&gt;",
+	} {
+		o := options()
+		o.Version = "1.2.3"
+		o.Summaries = func() []collector.Summary { return []collector.Summary{{Account: name}} }
+		page := get(handler(t, o), "/").Body.String()
+		if !strings.Contains(page, "<td>"+want+"</td>") {
+			t.Errorf("no %s in:\n%s", want, page)
+		}
+	}
+}
+
+func TestLandingPageLinksToProfilesOnlyIfServed(t *testing.T) {
+	t.Parallel()
+	for _, pprof := range []bool{false, true} {
+		o := options()
+		o.Pprof = pprof
+		h := handler(t, o)
+		if linked := strings.Contains(get(h, "/").Body.String(), "debug/pprof"); linked != pprof {
+			t.Errorf("linked: %t, served: %t", linked, pprof)
+		}
+		if served := get(h, "/debug/pprof/").Code == http.StatusOK; served != pprof {
+			t.Errorf("served: %t, wanted: %t", served, pprof)
+		}
+	}
+}

@@ -1,0 +1,316 @@
+// Command aliyun_vulscan_exporter exports the vulnerability scans of Alibaba
+// Cloud Security Center to Prometheus. This file holds flags, wiring and
+// signals; what the program does is in its packages.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/version"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
+	sloggokit "github.com/tjhop/slog-gokit"
+
+	"aliyun_vulscan_exporter/collector"
+	"aliyun_vulscan_exporter/config"
+	"aliyun_vulscan_exporter/internal/sas"
+	"aliyun_vulscan_exporter/internal/simulator"
+	"aliyun_vulscan_exporter/internal/web"
+)
+
+const (
+	program = "aliyun_vulscan_exporter"
+	// watchInterval is how often server files are looked at for changes.
+	watchInterval = 2 * time.Second
+	// stopWithin is how long answers under way may take once we are told to
+	// stop; the rest of the 5 s that are promised is for the poller.
+	stopWithin = 2 * time.Second
+)
+
+func main() {
+	if version.Version == "" { // built without the Makefile
+		version.Version = "devel"
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// flags are the command line's.
+type flags struct {
+	configFile          string
+	check, demo, once   bool
+	telemetryPath       string
+	lifecycle, pprof    bool
+	maxRequests         int
+	logLevel, logFormat string
+	web                 *toolkit.FlagConfig
+}
+
+// newApplication declares the command line, and where its values go.
+func newApplication(stdout, stderr io.Writer) (*kingpin.Application, *flags) {
+	f := &flags{}
+	app := kingpin.New(program, "Prometheus exporter for the vulnerability scans of Alibaba Cloud Security Center.")
+	app.UsageWriter(stdout).ErrorWriter(stderr)
+	app.Version(version.Print(program)).VersionFlag.Short('V')
+	app.HelpFlag.Short('h')
+	app.Flag("config.file", "Configuration file.").Default("vulscan.yml").StringVar(&f.configFile)
+	app.Flag("config.check", "Validate the configuration and every file it names, and exit.").BoolVar(&f.check)
+	app.Flag("demo", "Run against an embedded Security Center; needs no file, no credentials, no network.").BoolVar(&f.demo)
+	app.Flag("once", "Poll every server once, print the metrics and exit; 1 if any poll failed.").BoolVar(&f.once)
+	app.Flag("web.telemetry-path", "Path of the metrics.").Default("/metrics").StringVar(&f.telemetryPath)
+	app.Flag("web.enable-lifecycle", "Allow POST and PUT to /-/reload.").BoolVar(&f.lifecycle)
+	app.Flag("web.enable-pprof", "Serve /debug/pprof/.").BoolVar(&f.pprof)
+	app.Flag("web.max-requests", "Concurrent scrapes; further ones are answered 503. 0 is no limit.").Default("40").IntVar(&f.maxRequests)
+	app.Flag("log.level", "Log what is at least so severe: debug, info, warn, error.").Default("info").EnumVar(&f.logLevel, "debug", "info", "warn", "error")
+	app.Flag("log.format", "Format of log lines: logfmt, json.").Default("logfmt").EnumVar(&f.logFormat, "logfmt", "json")
+	f.web = kingpinflag.AddFlags(app, ":10877")
+	return app, f
+}
+
+// parseFlags reads the command line. --help and --version print and exit.
+func parseFlags(args []string, stdout, stderr io.Writer) (*flags, error) {
+	app, f := newApplication(stdout, stderr)
+	_, err := app.Parse(args)
+	return f, err
+}
+
+// newLogger makes the logger, and exporter-toolkit's slog over it.
+func (f *flags) newLogger(w io.Writer) (log.Logger, *slog.Logger) {
+	w = log.NewSyncWriter(w)
+	logger := log.NewLogfmtLogger(w)
+	if f.logFormat == "json" {
+		logger = log.NewJSONLogger(w)
+	}
+	severity := &slog.LevelVar{}
+	_ = severity.UnmarshalText([]byte(f.logLevel)) // the flag takes only slog's names
+	bridged := slog.New(sloggokit.NewGoKitHandler(log.With(logger, "ts", log.DefaultTimestampUTC), severity))
+	logger = level.NewFilter(logger, level.Allow(level.ParseDefault(f.logLevel, level.InfoValue())))
+	return log.With(logger, "ts", log.DefaultTimestampUTC), bridged
+}
+
+// run is the program; it gives the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	f, err := parseFlags(args, stdout, stderr)
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: %v (see --help)\n", program, err)
+		return 1
+	}
+	// The demo's Security Center outlives the exporter, or its last polls would fail.
+	outer, end := context.WithCancel(context.Background())
+	defer end()
+	ctx, stop := signal.NotifyContext(outer, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	cfg, err := load(outer, f)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
+	if f.check {
+		for _, warning := range cfg.Warnings() {
+			fmt.Fprintln(stderr, "warning:", warning)
+		}
+		fmt.Fprintln(stdout, "the configuration is valid")
+		return 0
+	}
+	e := newExporter(f, cfg, stderr)
+	defer e.collector.Close()
+	if f.once {
+		err = e.once(ctx, stdout)
+	} else {
+		err = e.serve(ctx, stdout)
+	}
+	if err != nil {
+		level.Error(e.logger).Log("msg", "stopped", "err", err)
+		return 1
+	}
+	return 0
+}
+
+// load gives the configuration: the file's or, for the demo, that of a
+// simulator which it starts.
+func load(ctx context.Context, f *flags) (*config.Config, error) {
+	if !f.demo {
+		return config.Load(f.configFile)
+	}
+	running, err := simulator.Start(ctx, simulator.Demo(time.Now()))
+	if err != nil {
+		return nil, fmt.Errorf("the demo's Security Center cannot listen on loopback: %w", err)
+	}
+	return config.Parse("demo", simulator.DemoConfig(running.URL))
+}
+
+// exporter is what runs.
+type exporter struct {
+	flags     *flags
+	logger    log.Logger
+	slog      *slog.Logger
+	registry  *prometheus.Registry
+	collector *collector.Collector
+	holder    *config.Holder
+}
+
+func newExporter(f *flags, cfg *config.Config, stderr io.Writer) *exporter {
+	e := &exporter{flags: f, registry: prometheus.NewRegistry()}
+	e.logger, e.slog = f.newLogger(stderr)
+	level.Info(e.logger).Log("msg", "starting "+program, "version", version.Info(), "build", version.BuildContext())
+	e.collector = collector.New(collector.Options{Connect: connect, Logger: e.logger, Once: f.once})
+	e.registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		versioncollector.NewCollector(program),
+		e.collector, e.collector.Info(), newStateErrors(),
+	)
+	path := f.configFile
+	if f.demo {
+		path = "" // a reload applies the embedded configuration again
+	}
+	e.holder = config.NewHolder(path, cfg, e.apply, e.logger, e.registry)
+	return e
+}
+
+// newStateErrors counts what goes wrong with kept state. There is none to be
+// kept yet, so that it stays at 0; dashboards and alerts can rely on it already.
+func newStateErrors() prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{
+		Name: program + "_state_errors_total",
+		Help: "Failed reads and writes of the state that is carried over restarts. Above 0: a restart may count errors twice; the log says why.",
+	})
+}
+
+// apply makes a configuration the running one.
+func (e *exporter) apply(cfg *config.Config) error {
+	for _, a := range cfg.Accounts {
+		if a.Discovery.Tasks != nil || a.Discovery.Servers != nil {
+			level.Warn(e.logger).Log("msg", "this version does not discover: only listed servers and task IDs are polled", "account", a.Name)
+		}
+	}
+	e.collector.Apply(cfg)
+	return nil
+}
+
+// connect makes the client of an account.
+func connect(a config.Account, observe func(action, result string, took time.Duration)) collector.API {
+	return sas.ForAccount(a, program+"/"+version.Version, observe)
+}
+
+// once polls everything once and prints the exposition.
+func (e *exporter) once(ctx context.Context, stdout io.Writer) error {
+	if err := e.apply(e.holder.Current()); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, e.collector.Close)
+	defer stop()
+	e.collector.Wait()
+	if ctx.Err() != nil {
+		return errors.New("interrupted before every server was polled")
+	}
+	families, err := e.registry.Gather()
+	if err != nil {
+		return fmt.Errorf("gathering the metrics: %w", err)
+	}
+	encoder := expfmt.NewEncoder(stdout, expfmt.NewFormat(expfmt.TypeTextPlain))
+	for _, family := range families {
+		if err := encoder.Encode(family); err != nil {
+			return fmt.Errorf("printing the metrics: %w", err)
+		}
+	}
+	for _, s := range e.collector.Summaries() {
+		if s.Failing > 0 || s.Refused || s.Waiting > 0 {
+			return fmt.Errorf("account %q: the polls of %d of its %d servers did not succeed", s.Account, s.Failing+s.Pending, s.Servers())
+		}
+	}
+	return nil
+}
+
+// serve serves HTTP until the context ends or listening fails.
+func (e *exporter) serve(ctx context.Context, stdout io.Writer) error {
+	handler, err := web.New(web.Options{
+		Gatherer: e.registry, Summaries: e.collector.Summaries,
+		ScrubbedConfig: func() ([]byte, error) { return e.holder.Current().ScrubbedYAML() },
+		Reload:         e.holder.Reload, TelemetryPath: e.flags.telemetryPath,
+		MaxRequests: e.flags.maxRequests, Lifecycle: e.flags.lifecycle, Pprof: e.flags.pprof,
+		Version: version.Info(), Logger: e.logger,
+	})
+	if err != nil {
+		return err
+	}
+	if err := toolkit.Validate(*e.flags.web.WebConfigFile); err != nil {
+		return fmt.Errorf("mend --web.config.file: %w", err)
+	}
+	// Nothing is polled before everything that can be checked is.
+	if err := e.apply(e.holder.Current()); err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP) // before anybody can see us serve
+	defer signal.Stop(hangup)
+	listening := make(chan error, 1)
+	go func() { listening <- toolkit.ListenAndServe(server, e.flags.web, e.slog) }()
+	go e.holder.WatchServerFiles(ctx, watchInterval)
+	go e.reloadAt(ctx, hangup)
+	if e.flags.demo {
+		e.announce(stdout)
+	}
+	select {
+	case err := <-listening:
+		return fmt.Errorf("cannot serve, choose another --web.listen-address or mend --web.config.file: %w", err)
+	case <-ctx.Done():
+	}
+	level.Info(e.logger).Log("msg", "stopping")
+	e.collector.Close()
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	if server.Shutdown(stopping) != nil {
+		_ = server.Close()
+	}
+	return nil
+}
+
+// reloadAt reloads at each signal. The holder logs how that went.
+func (e *exporter) reloadAt(ctx context.Context, hangup <-chan os.Signal) {
+	for {
+		select {
+		case <-hangup:
+			_ = e.holder.Reload()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// announce tells somebody who tries the demo where to look.
+func (e *exporter) announce(stdout io.Writer) {
+	host := (*e.flags.web.WebListenAddresses)[0]
+	if strings.HasPrefix(host, ":") {
+		host = "localhost" + host
+	}
+	fmt.Fprintf(stdout, `
+Demo: two accounts, 25 servers, an embedded Security Center. Look at
+  http://%[1]s/         how the servers fare
+  http://%[1]s%[2]s  what Prometheus scrapes; for instance
+      curl -s http://%[1]s%[2]s | grep aliyun_vulscan_subtask
+  http://%[1]s/config   the configuration that runs
+Scans progress, fail and stall within 15 seconds. Ctrl-C ends it.
+
+`, host, e.flags.telemetryPath)
+}

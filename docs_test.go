@@ -14,6 +14,7 @@ import (
 
 	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/sas"
+	"aliyun_vulscan_exporter/internal/shard"
 )
 
 func readDoc(t *testing.T, path string) string {
@@ -66,7 +67,7 @@ func demoFamilies(t *testing.T, wanted map[string]documented) map[string]*dto.Me
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := newExporter(f, cfg, new(bytes.Buffer))
+	e := newExporter(f, cfg, shard.Shard{Total: 1}, new(bytes.Buffer))
 	if err := e.apply(cfg); err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,7 @@ import (
 	"aliyun_vulscan_exporter/collector"
 	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/sas"
+	"aliyun_vulscan_exporter/internal/shard"
 	"aliyun_vulscan_exporter/internal/simulator"
 	"aliyun_vulscan_exporter/internal/web"
 )
@@ -58,6 +59,8 @@ type flags struct {
 	telemetryPath       string
 	lifecycle, pprof    bool
 	maxRequests         int
+	shard               string
+	totalShards         int
 	logLevel, logFormat string
 	web                 *toolkit.FlagConfig
 }
@@ -73,6 +76,8 @@ func newApplication(stdout, stderr io.Writer) (*kingpin.Application, *flags) {
 	app.Flag("config.check", "Validate the configuration and every file it names, and exit.").BoolVar(&f.check)
 	app.Flag("demo", "Run against an embedded Security Center; needs no file, no credentials, no network.").BoolVar(&f.demo)
 	app.Flag("once", "Poll every server once, print the metrics and exit; 1 if any poll failed.").BoolVar(&f.once)
+	app.Flag("shard", "Poll only this share of the servers, counted from 0; auto takes the ordinal of a StatefulSet's pod from the host name.").Default("0").StringVar(&f.shard)
+	app.Flag("total-shards", "How many exporters share the servers and the quota.").Default("1").IntVar(&f.totalShards)
 	app.Flag("web.telemetry-path", "Path of the metrics.").Default("/metrics").StringVar(&f.telemetryPath)
 	app.Flag("web.enable-lifecycle", "Allow POST and PUT to /-/reload.").BoolVar(&f.lifecycle)
 	app.Flag("web.enable-pprof", "Serve /debug/pprof/.").BoolVar(&f.pprof)
@@ -128,7 +133,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stdout, "the configuration is valid")
 		return 0
 	}
-	e := newExporter(f, cfg, stderr)
+	own, err := shard.Parse(f.shard, f.totalShards, os.Hostname)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
+	e := newExporter(f, cfg, own, stderr)
 	defer e.collector.Close()
 	if f.once {
 		err = e.once(ctx, stdout)
@@ -158,6 +168,7 @@ func load(ctx context.Context, f *flags) (*config.Config, error) {
 // exporter is what runs.
 type exporter struct {
 	flags     *flags
+	shard     shard.Shard
 	logger    log.Logger
 	slog      *slog.Logger
 	registry  *prometheus.Registry
@@ -165,8 +176,8 @@ type exporter struct {
 	holder    *config.Holder
 }
 
-func newExporter(f *flags, cfg *config.Config, stderr io.Writer) *exporter {
-	e := &exporter{flags: f, registry: prometheus.NewRegistry()}
+func newExporter(f *flags, cfg *config.Config, own shard.Shard, stderr io.Writer) *exporter {
+	e := &exporter{flags: f, shard: own, registry: prometheus.NewRegistry()}
 	e.logger, e.slog = f.newLogger(stderr)
 	level.Info(e.logger).Log("msg", "starting "+program, "version", version.Info(), "build", version.BuildContext())
 	e.collector = collector.New(collector.Options{Connect: connect, Logger: e.logger, Once: f.once})
@@ -199,6 +210,9 @@ func (e *exporter) apply(cfg *config.Config) error {
 		if a.Discovery.Tasks != nil || a.Discovery.Servers != nil {
 			level.Warn(e.logger).Log("msg", "this version does not discover: only listed servers and task IDs are polled", "account", a.Name)
 		}
+	}
+	if e.shard.Total > 1 {
+		cfg = cfg.Share(e.shard.Owns, e.shard.Total)
 	}
 	e.collector.Apply(cfg)
 	return nil

@@ -19,6 +19,7 @@ type Config struct {
 	Global   Settings  // what accounts inherit; already merged into each
 	Accounts []Account // at least one; names are unique
 
+	labels []string   // set by Share: the label names of the whole
 	source *source    // behind a pointer, so that no %v prints the file with its keys
 	files  fileStamps // the server files that were read
 }
@@ -103,6 +104,9 @@ type ServerDiscovery struct {
 
 // LabelNames returns the sorted union of the label names configured on all servers of all accounts.
 func (c *Config) LabelNames() []string {
+	if c.labels != nil {
+		return c.labels
+	}
 	names := map[string]struct{}{}
 	for _, a := range c.Accounts {
 		for _, s := range a.Servers {
@@ -112,6 +116,21 @@ func (c *Config) LabelNames() []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(names))
+}
+
+// Share returns the part of the configuration that one of several processes takes: the servers that it owns, and an
+// equal part (parts is at least 1) of every account's quota. Label names stay those of the whole, so that the
+// processes' series agree.
+func (c *Config) Share(owns func(uuid string) bool, parts int) *Config {
+	share := *c
+	share.labels = c.LabelNames()
+	share.Accounts = slices.Clone(c.Accounts)
+	for i := range share.Accounts {
+		a := &share.Accounts[i]
+		a.RequestsPerSecond /= float64(parts)
+		a.Servers = slices.DeleteFunc(slices.Clone(a.Servers), func(s Server) bool { return !owns(s.UUID) })
+	}
+	return &share
 }
 
 func defaultSettings() Settings {

@@ -29,7 +29,8 @@ type server struct {
 	questions []sas.Query
 	record    *record
 	due       time.Time
-	failures  int // failed polls in a row
+	failures  int  // failed polls in a row
+	probe     bool // the poll under way tries whether credentials are accepted again
 }
 
 // account is one account: its servers, its quota and its poller. Accounts

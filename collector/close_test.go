@@ -36,6 +36,7 @@ func TestCloseCancelsCallsInFlight(t *testing.T) {
 				pass(0)
 				calls := len(w.observed())
 				w.collector.Close()
+				w.apply(yamlOf(yamlAccount("late", "", serversYAML(2)...))) // as by a SIGHUP during shutdown
 				pass(time.Hour)
 				wantEqual(t, "calls after the end", len(w.observed())-calls, 0)
 				wantEqual(t, "servers that count as failing", w.value("servers", "state=failing"), 0)

@@ -30,6 +30,7 @@ type Collector struct {
 	descs   descs
 
 	applying sync.Mutex // one Apply or Close at a time
+	closed   bool
 
 	mu         sync.RWMutex
 	accounts   []*account
@@ -45,10 +46,14 @@ func New(o Options) *Collector {
 
 // Apply makes a configuration the running one. Accounts that did not change go
 // on undisturbed; of those that did, what stays configured keeps its values
-// and counters; what left is gone from the next scrape on.
+// and counters; what left is gone from the next scrape on. After Close it does
+// nothing.
 func (c *Collector) Apply(cfg *config.Config) {
 	c.applying.Lock()
 	defer c.applying.Unlock()
+	if c.closed {
+		return
+	}
 	before := make(map[string]*account)
 	for _, a := range c.accounts {
 		before[a.config.Name] = a
@@ -79,10 +84,12 @@ func (c *Collector) Apply(cfg *config.Config) {
 	}
 }
 
-// Close stops polling: it cancels the calls in flight and waits for them.
+// Close stops polling for good: it cancels the calls in flight and waits for
+// them. What is known can still be collected.
 func (c *Collector) Close() {
 	c.applying.Lock()
 	defer c.applying.Unlock()
+	c.closed = true
 	for _, a := range c.running() {
 		a.cancel()
 	}

@@ -76,6 +76,22 @@ func TestFailingServersBackOff(t *testing.T) {
 	})
 }
 
+func TestFailingServersBackOffOverAReload(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newScript()
+		s.fails(1, 500, "ServerError")
+		w := startWorld(t, simulator.Options{Intercept: s.intercept}, yamlOf(yamlAccount("main", "", serverYAML(1))))
+		pass(time.Hour)
+		polls := len(pollTimes(w, 1))
+		w.apply(yamlOf(yamlAccount("main", "timeout: 5s", serverYAML(1))))
+		pass(time.Hour)
+		if more := len(pollTimes(w, 1)) - polls; more < 12 || more > 17 {
+			t.Errorf("%d polls in the hour after a reload, want 12 to 17", more)
+		}
+		wantEqual(t, "lines of log", len(w.log.severe()), 1)
+	})
+}
+
 // An outage fails all servers together; they do not come back together.
 func TestFailingServersAreSpread(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

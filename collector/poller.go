@@ -102,6 +102,7 @@ func (a *account) take(now time.Time) (*server, time.Duration) {
 	s, wait := a.queue.pop(now)
 	if s != nil {
 		a.inFlight++
+		s.probe = a.refused
 		a.probeAt = now.Add(probeInterval)
 	}
 	return s, wait
@@ -117,16 +118,16 @@ func (a *account) poll(ctx context.Context, s *server) {
 			outcomes[i] = outcome{err: failed} // the rest would end in the same way
 			continue
 		}
-		answer, err := a.ask(ctx, q)
+		answer, err := a.ask(ctx, s, q)
 		outcomes[i] = outcome{answer: answer, err: err}
 		if err != nil {
 			failed = err
 		}
-		if ctx.Err() != nil {
+		if canceled(failed) {
 			break
 		}
 	}
-	a.finish(s, start, outcomes, failed, ctx.Err() != nil)
+	a.finish(s, start, outcomes, failed)
 	select {
 	case a.wake <- struct{}{}:
 	default:
@@ -135,9 +136,9 @@ func (a *account) poll(ctx context.Context, s *server) {
 
 // ask puts one question, within the quota, and again where the failure says
 // that this helps.
-func (a *account) ask(ctx context.Context, q sas.Query) (*sas.Answer, *sas.Error) {
+func (a *account) ask(ctx context.Context, s *server, q sas.Query) (*sas.Answer, *sas.Error) {
 	for attempt := 1; ; attempt++ {
-		if a.quota.wait(ctx) != nil {
+		if a.quota.wait(ctx) != nil || a.holdsBack(s) {
 			return nil, &sas.Error{Class: sas.Canceled, Result: sas.ResultCanceled}
 		}
 		sent := time.Now()
@@ -162,14 +163,25 @@ func (a *account) ask(ctx context.Context, q sas.Query) (*sas.Answer, *sas.Error
 	}
 }
 
+// holdsBack says whether a poll that waited for the quota must not call any
+// more, because others' calls have been refused meanwhile.
+func (a *account) holdsBack(s *server) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.refused && !s.probe
+}
+
 // finish keeps what came of a poll and puts the server back into the queue. A
-// poll that was cut short by shutdown or reload changes nothing.
-func (a *account) finish(s *server, start time.Time, outcomes []outcome, failed *sas.Error, canceled bool) {
+// poll that was cut short changes nothing: the server is due as before.
+func (a *account) finish(s *server, start time.Time, outcomes []outcome, failed *sas.Error) {
 	now := time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.inFlight--
-	if canceled {
+	if canceled(failed) {
+		if !a.once {
+			a.queue.push(s, urgent(s.record, a.config.Settings, now))
+		}
 		return
 	}
 	before := s.record
@@ -198,6 +210,9 @@ func (a *account) finish(s *server, start time.Time, outcomes []outcome, failed 
 func refusal(failed *sas.Error) bool {
 	return failed != nil && (failed.Class == sas.Refused || failed.Class == sas.Clock)
 }
+
+// canceled says whether a call was cut short, by shutdown, reload or refusal.
+func canceled(failed *sas.Error) bool { return failed != nil && failed.Class == sas.Canceled }
 
 // judge opens the breaker when credentials are refused, and closes it when a
 // call succeeds. Each is logged once. It is called with a.mu held.

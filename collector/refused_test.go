@@ -52,9 +52,7 @@ func TestRefusedAccountIsOnlyProbed(t *testing.T) {
 				w := startWorld(t, simulator.Options{Intercept: f.intercept}, yamlOf(yamlAccount("main", "", tt.many...)))
 				pass(25 * time.Second)
 				first := len(w.observed())
-				if first > 8 { // those that were under way already
-					t.Errorf("%d calls before the first probe", first)
-				}
+				wantEqual(t, "calls before the first probe", first, 1)
 				pass(10 * time.Minute)
 				wantEqual(t, "probes in 10 minutes", len(w.observed())-first, 20)
 				told := w.log.severe()
@@ -73,6 +71,18 @@ func TestRefusedAccountIsOnlyProbed(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The first refusal ends the poll of a server that takes several calls.
+func TestProbeIsOneCall(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := &refusing{}
+		f.set(403, "NoPermission")
+		w := startWorld(t, simulator.Options{Intercept: f.intercept}, yamlOf(yamlAccount("main", "", serverYAML(1, "task_ids: ["+taskList(120)+"]"))))
+		pass(10*time.Minute - time.Second)
+		wantEqual(t, "calls", len(w.observed()), 20)
+		w.wants("server_up", upIs(1, 0))
+	})
 }
 
 // A key is rotated: what failed meanwhile was the account, not its servers.

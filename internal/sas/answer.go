@@ -44,9 +44,6 @@ func StatusNames() []string {
 	return []string{"unhandled", "collecting", "collected", "matching", "complete"}
 }
 
-// Types are the vulnerability types that the operation takes.
-func Types() []string { return []string{"cve", "sys", "cms", "sca"} }
-
 // Answer is an answer that can be believed.
 type Answer struct {
 	RequestID string

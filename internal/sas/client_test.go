@@ -57,7 +57,7 @@ func TestAFleetIsRead(t *testing.T) {
 	o.Credentials = fixedKeys(testKeyID, testSecret, "")
 	c := newTestClient(t, o)
 	for _, s := range fleet.Servers() {
-		answer, err := c.VulCheckTaskStatusDetail(t.Context(), Query{UUID: s.UUID, TaskIDs: fleet.TaskIDs, Types: Types()})
+		answer, err := c.VulCheckTaskStatusDetail(t.Context(), Query{UUID: s.UUID, TaskIDs: fleet.TaskIDs, Types: allTypes()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -111,3 +111,6 @@ func mustFail(ctx context.Context, t *testing.T, c *Client) *Error {
 	}
 	return failed
 }
+
+// allTypes are the vulnerability types that the operation takes.
+func allTypes() []string { return []string{"cve", "sys", "cms", "sca"} }

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
@@ -283,7 +282,7 @@ func (e *exporter) serve(ctx context.Context, stdout io.Writer) error {
 	go e.holder.WatchServerFiles(ctx, watchInterval)
 	go e.reloadAt(ctx, hangup)
 	if e.flags.demo {
-		e.announce(stdout)
+		fmt.Fprint(stdout, simulator.DemoWelcome((*e.flags.web.WebListenAddresses)[0], e.flags.telemetryPath))
 	}
 	select {
 	case err := <-listening:
@@ -310,21 +309,4 @@ func (e *exporter) reloadAt(ctx context.Context, hangup <-chan os.Signal) {
 			return
 		}
 	}
-}
-
-// announce tells somebody who tries the demo where to look.
-func (e *exporter) announce(stdout io.Writer) {
-	host := (*e.flags.web.WebListenAddresses)[0]
-	if strings.HasPrefix(host, ":") {
-		host = "localhost" + host
-	}
-	fmt.Fprintf(stdout, `
-Demo: two accounts, 25 servers, an embedded Security Center. Look at
-  http://%[1]s/         how the servers fare
-  http://%[1]s%[2]s  what Prometheus scrapes; for instance
-      curl -s http://%[1]s%[2]s | grep aliyun_vulscan_subtask
-  http://%[1]s/config   the configuration that runs
-Scans progress, fail and stall within 15 seconds. Ctrl-C ends it.
-
-`, host, e.flags.telemetryPath)
 }

@@ -120,3 +120,20 @@ func writeDemoServer(b *strings.Builder, s Server) {
 	}
 	fmt.Fprintf(b, "      - uuid: %q\n        name: %s\n        labels: {team: %s}\n", s.UUID, s.Name, team)
 }
+
+// DemoWelcome tells somebody who tries the demo where to look, given the
+// exporter's listen address and the path of its metrics.
+func DemoWelcome(address, metrics string) string {
+	if strings.HasPrefix(address, ":") {
+		address = "localhost" + address
+	}
+	return fmt.Sprintf(`
+Demo: two accounts, 25 servers, an embedded Security Center. Look at
+  http://%[1]s/         how the servers fare
+  http://%[1]s%[2]s  what Prometheus scrapes; for instance
+      curl -s http://%[1]s%[2]s | grep aliyun_vulscan_subtask
+  http://%[1]s/config   the configuration that runs
+Scans progress, fail and stall within 15 seconds. Ctrl-C ends it.
+
+`, address, metrics)
+}

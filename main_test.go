@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/common/version"
+	"go.uber.org/goleak"
 )
 
 // asProgram makes the test binary be the exporter: tests of signals and exit
@@ -14,7 +18,13 @@ const asProgram = "VULSCAN_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
-		main() // exits
+		version.Version = "devel" // as main does
+		code := run(os.Args[1:], os.Stdout, os.Stderr)
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, "level=error left behind:", err)
+			code = 99
+		}
+		os.Exit(code)
 	}
 	os.Exit(m.Run())
 }

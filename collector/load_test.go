@@ -39,7 +39,7 @@ func (c *connections) state(conn net.Conn, s http.ConnState) {
 // A thousand servers in real time, over real connections.
 func TestThousandServersShareFewConnections(t *testing.T) {
 	known := goleak.IgnoreCurrent()
-	const concurrency, want = 16, 600
+	const concurrency, want = 16, 1000
 	var mu sync.Mutex
 	answered := 0
 	enough := make(chan struct{})
@@ -69,6 +69,9 @@ func TestThousandServersShareFewConnections(t *testing.T) {
 	t.Logf("%d calls took %v", want, took)
 	if took < time.Duration(want-200)*time.Second/200 {
 		t.Errorf("%d calls took %v: more than 200 a second", want, took)
+	}
+	if pending := c.Summaries()[0].Pending; pending > concurrency {
+		t.Errorf("%d of 1,000 servers were not polled", pending)
 	}
 	closing := time.Now()
 	c.Close()

@@ -60,10 +60,10 @@ type account struct {
 // newAccount makes an account that has yet to be started. before is the
 // account of the same name in the last configuration, or nil; what it knows of
 // servers that stay is kept, and so is what its quota has seen.
-func newAccount(c config.Account, before *account, o Options) *account {
+func newAccount(c config.Account, before *account, o Options, m *metrics) *account {
 	a := &account{
 		config:    c,
-		metrics:   o.metrics,
+		metrics:   m,
 		logger:    log.With(o.Logger, "account", c.Name),
 		once:      o.Once,
 		done:      make(chan struct{}),

@@ -22,7 +22,7 @@ func BenchmarkCollect(b *testing.B) {
 	const servers = 2500
 	c := New(Options{Logger: log.NewNopLogger(), Connect: func(config.Account, func(string, string, time.Duration)) API { return idle{} }})
 	cfg := parsed(b, yamlOf(yamlAccount("main", "", serversYAML(servers)...)))
-	a := newAccount(cfg.Accounts[0], nil, c.options)
+	a := newAccount(cfg.Accounts[0], nil, c.options, c.metrics)
 	for _, s := range a.servers {
 		s.record, _ = s.record.answered([]outcome{{answer: benchAnswer(4)}}, a.interpretation(), time.Now())
 	}

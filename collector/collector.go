@@ -18,8 +18,6 @@ type Options struct {
 	Logger  log.Logger
 	// Once makes the collector try every server once and then stop polling.
 	Once bool
-
-	metrics *metrics
 }
 
 // Collector polls the servers of a configuration and is a prometheus.Collector
@@ -39,9 +37,7 @@ type Collector struct {
 
 // New makes a Collector without accounts: Apply gives it some.
 func New(o Options) *Collector {
-	m := newMetrics()
-	o.metrics = m
-	return &Collector{options: o, metrics: m, descs: newDescs()}
+	return &Collector{options: o, metrics: newMetrics(), descs: newDescs()}
 }
 
 // Apply makes a configuration the running one. Accounts that did not change go
@@ -69,7 +65,7 @@ func (c *Collector) Apply(cfg *config.Config) {
 		if old != nil {
 			old.stop()
 		}
-		a := newAccount(ac, old, c.options)
+		a := newAccount(ac, old, c.options, c.metrics)
 		accounts, fresh = append(accounts, a), append(fresh, a)
 	}
 	c.mu.Lock()

@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -101,5 +100,5 @@ func (m *metrics) scanEnded(account string, f finished) {
 		exemplar = string(runes[:maxExemplarRunes])
 	}
 	observer := m.scans.WithLabelValues(account, f.typ).(prometheus.ExemplarObserver)
-	observer.ObserveWithExemplar(f.took.Seconds(), prometheus.Labels{"task_id": strings.ToValidUTF8(exemplar, "")})
+	observer.ObserveWithExemplar(f.took.Seconds(), prometheus.Labels{"task_id": exemplar})
 }

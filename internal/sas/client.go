@@ -127,7 +127,7 @@ func (c *Client) call(ctx context.Context, request requests.AcsRequest, decode f
 		return &Error{Class: Permanent, Result: ResultResponse, reason: err.Error()}
 	}
 	start := time.Now()
-	secrets := []string{cc.AccessKeyId, cc.AccessKeySecret, cc.SecurityToken, hr.URL.Query().Get("Signature")}
+	secrets := []string{cc.AccessKeyId, cc.AccessKeySecret, cc.SecurityToken, request.GetQueryParams()["Signature"]}
 	failed = c.exchange(hr, func(body []byte) error {
 		if quotesSecret(body, secrets) {
 			return errors.New("the answer quotes the credentials that it was asked with")
@@ -182,7 +182,7 @@ func (c *Client) exchange(hr *http.Request, decode func([]byte) error) *Error {
 // networkError turns a failed exchange into an Error without its URL.
 func networkError(err error) *Error {
 	var timeout net.Error
-	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+	if errors.As(err, &timeout) && timeout.Timeout() { // a context's deadline too
 		return &Error{Class: Retryable, Result: ResultTimeout, reason: "no answer in time"}
 	}
 	return &Error{Class: Retryable, Result: ResultConnection, reason: safeCause(err)}
@@ -201,16 +201,4 @@ func apiError(resp *http.Response, body []byte) *Error {
 		e.Result = ResultResponse
 	}
 	return e
-}
-
-// redact takes secrets out of what the API said, should it have echoed them.
-func (e *Error) redact(secrets []string) {
-	for _, secret := range secrets {
-		if holdsSecret(e.Result, secret) {
-			e.Result = ResultResponse
-		}
-		if holdsSecret(e.RequestID, secret) {
-			e.RequestID = ""
-		}
-	}
 }

@@ -3,7 +3,6 @@ package sas
 import (
 	"bytes"
 	"encoding/json"
-	"net/url"
 	"strings"
 	"unicode/utf8"
 )
@@ -79,44 +78,4 @@ func errorFields(body []byte) (code, requestID string) {
 	code, _ = clip(strings.TrimSpace(code))
 	requestID, _ = clip(strings.TrimSpace(requestID))
 	return code, requestID
-}
-
-const (
-	// minSecretBytes keeps a placeholder key such as "x" from matching every
-	// code. Real keys have 16 bytes and more.
-	minSecretBytes = 6
-	// secretRun is how many bytes of a secret in a row give it away. The text
-	// may hold only a part: it was clipped, and may be escaped here and there.
-	secretRun = 12
-)
-
-// quotesSecret says whether an answer holds a whole key, token or signature,
-// which would end up in labels. Security Center's answers never do.
-func quotesSecret(body []byte, secrets []string) bool {
-	for _, secret := range secrets {
-		if len(secret) < minSecretBytes {
-			continue
-		}
-		if bytes.Contains(body, []byte(secret)) || bytes.Contains(body, []byte(url.QueryEscape(secret))) {
-			return true
-		}
-	}
-	return false
-}
-
-// holdsSecret says whether a text holds a key, token or signature, or a good
-// part of one, plain or as it stands in a query.
-func holdsSecret(s, secret string) bool {
-	if len(secret) < minSecretBytes {
-		return false
-	}
-	for _, form := range [...]string{secret, url.QueryEscape(secret)} {
-		run := min(len(form), secretRun)
-		for i := 0; i+run <= len(form); i++ {
-			if strings.Contains(s, form[i:i+run]) {
-				return true
-			}
-		}
-	}
-	return false
 }

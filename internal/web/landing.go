@@ -10,16 +10,16 @@ import (
 
 // summaryTable shows how each account fares. Account names come from the
 // configuration and are escaped.
-const summaryTable = `<h2>Servers watched</h2>
+var summaryTable = template.Must(template.New("summary").Parse(`<h2>Servers watched</h2>
 <table><tr><th>account</th><th>ok</th><th>failing</th><th>pending</th><th></th></tr>
 {{range .}}<tr><td>{{.Account}}</td><td>{{.OK}}</td><td>{{.Failing}}</td><td>{{.Pending}}</td><td>{{if .Refused}}credentials refused: see the log{{end}}</td></tr>
-{{end}}</table>`
+{{end}}</table>`))
 
 // landing serves the start page. It is rendered at each request, because
 // exporter-toolkit's page holds what it was given when it was made.
 func (h *handler) landing(w http.ResponseWriter, r *http.Request) {
 	var table strings.Builder
-	if err := template.Must(template.New("summary").Parse(summaryTable)).Execute(&table, h.Summaries()); err != nil {
+	if err := summaryTable.Execute(&table, h.Summaries()); err != nil {
 		http.Error(w, "the summary cannot be shown", http.StatusInternalServerError)
 		return
 	}

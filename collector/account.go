@@ -69,6 +69,7 @@ func newAccount(c config.Account, before *account, o Options, m *metrics) *accou
 		done:      make(chan struct{}),
 		wake:      make(chan struct{}, 1),
 		failingBy: make(map[string]int),
+		queue:     queue{patience: max(c.SettledInterval, c.StaleAfter/2)},
 	}
 	known := make(map[string]*server)
 	if before == nil {

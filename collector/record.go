@@ -222,6 +222,18 @@ func (r *record) settled(now time.Time, stallAfter time.Duration) bool {
 	return !slices.ContainsFunc(r.subtasks, func(s subtask) bool { return s.unfinished() })
 }
 
+// movedAt is when a scan that is not complete was last seen to move; of a
+// server without subtasks, since when it has had none.
+func (r *record) movedAt() time.Time {
+	moved := r.emptySince
+	for i := range r.subtasks {
+		if s := &r.subtasks[i]; s.unfinished() && s.statusSince.After(moved) {
+			moved = s.statusSince
+		}
+	}
+	return moved
+}
+
 // stale says whether what is known is too old to be published.
 func (r *record) stale(now time.Time, after time.Duration) bool {
 	return after > 0 && now.Sub(r.lastSuccess) >= after

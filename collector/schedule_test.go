@@ -16,7 +16,7 @@ var someSettings = config.Settings{PollInterval: 30 * time.Second, SettledInterv
 func recordOf(statuses ...float64) *record {
 	r := &record{tried: true, lastSuccess: time.Unix(epoch, 0)}
 	for i, s := range statuses {
-		r.subtasks = append(r.subtasks, subtask{taskID: strconv.Itoa(i), typ: "cve", status: s})
+		r.subtasks = append(r.subtasks, subtask{taskID: strconv.Itoa(i), typ: "cve", status: s, statusSince: r.lastSuccess})
 	}
 	return r
 }
@@ -26,6 +26,13 @@ func TestNextPoll(t *testing.T) {
 	empty := func(since time.Duration) *record {
 		r := recordOf()
 		r.emptySince = now.Add(-since)
+		return r
+	}
+	stalled := func(ages ...time.Duration) *record {
+		r := recordOf(4)
+		for _, age := range ages {
+			r.subtasks = append(r.subtasks, subtask{typ: "sca", status: 1, statusSince: now.Add(-age)})
+		}
 		return r
 	}
 	slow := someSettings
@@ -44,6 +51,12 @@ func TestNextPoll(t *testing.T) {
 		"empty":                           {record: empty(0), want: 30 * time.Second},
 		"empty for less than a stall":     {record: empty(30*time.Minute - 1), want: 30 * time.Second},
 		"empty for as long as a stall":    {record: empty(30 * time.Minute), want: 10 * time.Minute},
+		"unmoved for as long as a stall":  {record: stalled(30 * time.Minute), want: 30 * time.Second},
+		"stalled for twice as long":       {record: stalled(time.Hour), want: time.Minute},
+		"stalled for five times as long":  {record: stalled(150 * time.Minute), want: 150 * time.Second},
+		"stalled for days":                {record: stalled(100 * time.Hour), want: 10 * time.Minute},
+		"stalled but for one":             {record: stalled(100*time.Hour, time.Minute), want: 30 * time.Second},
+		"stalled, polled seldom":          {record: stalled(100 * time.Hour), settings: slow, want: 2 * time.Hour},
 		"first failure":                   {record: recordOf(4), failures: 1, want: 30 * time.Second},
 		"second failure":                  {record: recordOf(4), failures: 2, want: time.Minute},
 		"fourth failure":                  {record: recordOf(1), failures: 4, want: 4 * time.Minute},
@@ -70,18 +83,26 @@ func TestUrgent(t *testing.T) {
 	failing.failure = "timeout"
 	longEmpty := recordOf()
 	longEmpty.emptySince = now.Add(-time.Hour)
+	restored := func(status float64) *record {
+		r := recordOf(status)
+		r.tried = false
+		return r
+	}
 	justEmpty := recordOf()
 	justEmpty.emptySince = now
 	for name, tt := range map[string]struct {
 		record *record
 		want   bool
 	}{
-		"never polled": {&record{}, true},
-		"unfinished":   {recordOf(4, 2), true},
-		"just empty":   {justEmpty, true},
-		"settled":      {recordOf(4, 4), false},
-		"long empty":   {longEmpty, false},
-		"failing":      {failing, false},
+		"never polled":           {&record{}, true},
+		"restored, unfinished":   {restored(1), true},
+		"restored, settled":      {restored(4), false},
+		"failing from the start": {&record{tried: true, failure: "timeout"}, false},
+		"unfinished":             {recordOf(4, 2), true},
+		"just empty":             {justEmpty, true},
+		"settled":                {recordOf(4, 4), false},
+		"long empty":             {longEmpty, false},
+		"failing":                {failing, false},
 	} {
 		t.Run(name, func(t *testing.T) { wantEqual(t, "urgent", urgent(tt.record, someSettings, now), tt.want) })
 	}
@@ -122,6 +143,36 @@ func TestQueueGivesTheMostOverdueUrgentServerFirst(t *testing.T) {
 			}
 			wantEqual(t, "order", strings.Join(order, " "), tt.order)
 			wantEqual(t, "wait", wait, tt.wait)
+		})
+	}
+}
+
+func TestOthersGetATurnOnceTheirPatienceEnds(t *testing.T) {
+	now := time.Unix(epoch, 0)
+	tests := map[string]struct {
+		overdue time.Duration // of the settled server
+		want    string        // the polls, o: an urgent server, S: the settled one
+	}{
+		"within its patience": {10 * time.Minute, "oooooooooooooooooooo"},
+		"beyond it":           {10*time.Minute + 1, "oooooooooSoooooooooS"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			q := queue{patience: 10 * time.Minute}
+			settled, open := &server{due: now.Add(-tt.overdue)}, &server{due: now}
+			q.push(settled, false)
+			q.push(open, true)
+			var order strings.Builder
+			for range 20 {
+				s, _ := q.pop(now)
+				if s == settled {
+					order.WriteByte('S')
+				} else {
+					order.WriteByte('o')
+				}
+				q.push(s, s == open)
+			}
+			wantEqual(t, "order", order.String(), tt.want)
 		})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
 	"aliyun_vulscan_exporter/config"
@@ -77,7 +78,7 @@ func demoFamilies(t *testing.T, wanted map[string]documented) map[string]*dto.Me
 	deadline := time.After(time.Minute)
 	for {
 		families := map[string]*dto.MetricFamily{}
-		gathered, err := e.registry.Gather()
+		gathered, err := prometheus.Gatherers{e.rest, e.fleet}.Gather()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -170,27 +170,29 @@ type exporter struct {
 	shard     shard.Shard
 	logger    log.Logger
 	slog      *slog.Logger
-	registry  *prometheus.Registry
+	rest      *prometheus.Registry // all metrics but those of fleet
+	fleet     *prometheus.Registry // of servers and subtasks
 	collector *collector.Collector
 	holder    *config.Holder
 }
 
 func newExporter(f *flags, cfg *config.Config, own shard.Shard, stderr io.Writer) *exporter {
-	e := &exporter{flags: f, shard: own, registry: prometheus.NewRegistry()}
+	e := &exporter{flags: f, shard: own, rest: prometheus.NewRegistry(), fleet: prometheus.NewRegistry()}
 	e.logger, e.slog = f.newLogger(stderr)
 	level.Info(e.logger).Log("msg", "starting "+program, "version", version.Info(), "build", version.BuildContext())
 	e.collector = collector.New(collector.Options{Connect: connect, Logger: e.logger, Once: f.once})
-	e.registry.MustRegister(
+	e.fleet.MustRegister(e.collector.Fleet())
+	e.rest.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		versioncollector.NewCollector(program),
-		e.collector, e.collector.Info(), newStateErrors(),
+		e.collector, newStateErrors(),
 	)
 	path := f.configFile
 	if f.demo {
 		path = "" // a reload applies the embedded configuration again
 	}
-	e.holder = config.NewHolder(path, cfg, e.apply, e.logger, e.registry)
+	e.holder = config.NewHolder(path, cfg, e.apply, e.logger, e.rest)
 	return e
 }
 
@@ -233,7 +235,7 @@ func (e *exporter) once(ctx context.Context, stdout io.Writer) error {
 	if ctx.Err() != nil {
 		return errors.New("interrupted before every server was polled")
 	}
-	families, err := e.registry.Gather()
+	families, err := prometheus.Gatherers{e.rest, e.fleet}.Gather()
 	if err != nil {
 		return fmt.Errorf("gathering the metrics: %w", err)
 	}
@@ -254,7 +256,7 @@ func (e *exporter) once(ctx context.Context, stdout io.Writer) error {
 // serve serves HTTP until the context ends or listening fails.
 func (e *exporter) serve(ctx context.Context, stdout io.Writer) error {
 	handler, err := web.New(web.Options{
-		Gatherer: e.registry, Summaries: e.collector.Summaries,
+		Families: e.collector.Families, Fleet: e.fleet, Rest: e.rest, Summaries: e.collector.Summaries,
 		ScrubbedConfig: func() ([]byte, error) { return e.holder.Current().ScrubbedYAML() },
 		Reload:         e.holder.Reload, TelemetryPath: e.flags.telemetryPath,
 		MaxRequests: e.flags.maxRequests, Lifecycle: e.flags.lifecycle, Pprof: e.flags.pprof,

@@ -27,7 +27,8 @@ type API interface {
 // server is one watched server and its place in the schedule.
 type server struct {
 	questions []sas.Query
-	record    *record
+	record    *record // what scrapes see; replaced by account.publish
+	chunk     *chunk
 	due       time.Time
 	failures  int  // failed polls in a row
 	probe     bool // the poll under way tries whether credentials are accepted again
@@ -43,6 +44,9 @@ type account struct {
 	metrics *metrics
 	logger  log.Logger
 	once    bool
+	chunks  []*chunk
+	types   []string // that any server is asked for
+	totals  *cache[totals]
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -85,6 +89,10 @@ func newAccount(c config.Account, before *account, o Options, m *metrics) *accou
 	for _, target := range c.Servers {
 		a.add(target, known[target.UUID], now)
 	}
+	a.chunks, a.types = chunked(a.servers), typesOf(c.Servers)
+	a.totals = newCache(a, func() builder[totals] {
+		return func(records []*record, now time.Time, _ *totals) *totals { return totalsOf(records, c.Settings, now) }
+	})
 	a.metrics.addAccount(c.Name)
 	a.api = o.Connect(c, a.metrics.observer(c.Name, a.codes))
 	return a
@@ -136,24 +144,27 @@ func (a *account) interpretation() interpretation {
 	}}
 }
 
-// view is an account at one moment, for a scrape.
-type view struct {
-	config  config.Account
-	records []*record
+// pace is how an account's polling keeps up.
+type pace struct {
+	allowed float64 // calls a second
 	lag     time.Duration
-	allowed float64
 	refused bool
 }
 
-// view copies pointers to immutable records: a scrape takes what time it needs
-// and no poll waits for it.
-func (a *account) view(now time.Time) view {
+func (a *account) pace(now time.Time) pace {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	v := view{config: a.config, lag: a.queue.lag(now), allowed: a.quota.allowed(), refused: a.refused}
-	v.records = make([]*record, len(a.servers))
+	return pace{allowed: a.quota.allowed(), lag: a.queue.lag(now), refused: a.refused}
+}
+
+// records copies pointers to what is known of each server at one moment:
+// whoever reads them takes what time it needs, and no poll waits for it.
+func (a *account) records() []*record {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	records := make([]*record, len(a.servers))
 	for i, s := range a.servers {
-		v.records[i] = s.record
+		records[i] = s.record
 	}
-	return v
+	return records
 }

@@ -5,56 +5,41 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-kit/log"
-	"github.com/prometheus/client_golang/prometheus"
-
-	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
-// idle is an API that is never called.
-type idle struct{ API }
-
-func (idle) Close() {}
-
-// BenchmarkCollect renders 2,500 servers of four subtasks.
-func BenchmarkCollect(b *testing.B) {
-	const servers = 2500
-	c := New(Options{Logger: log.NewNopLogger(), Connect: func(config.Account, func(string, string, time.Duration)) API { return idle{} }})
-	cfg := parsed(b, yamlOf(yamlAccount("main", "", serversYAML(servers)...)))
-	a := newAccount(cfg.Accounts[0], nil, c.options, c.metrics)
-	for _, s := range a.servers {
-		s.record, _ = s.record.answered([]outcome{{answer: benchAnswer(4)}}, a.interpretation(), time.Now())
-	}
-	c.accounts = []*account{a}
-	b.ReportAllocs()
-	for b.Loop() {
-		ch := make(chan prometheus.Metric, 1024)
-		go func() {
-			defer close(ch)
-			c.Collect(ch)
-		}()
-		n := 0
-		for range ch {
-			n++
-		}
-		if n < 2*4*servers {
-			b.Fatalf("only %d samples", n)
-		}
+// BenchmarkAnswered applies an answer to what is known of a server.
+func BenchmarkAnswered(b *testing.B) {
+	for _, subtasks := range []int{4, 200} {
+		b.Run(fmt.Sprintf("subtasks=%d", subtasks), func(b *testing.B) {
+			r := &record{total: -1}
+			in := interpretation{label: func(code string) string { return code }}
+			answer := benchAnswer(subtasks)
+			b.ReportAllocs()
+			for b.Loop() {
+				r, _ = r.answered([]outcome{{answer: answer}}, in, time.Now())
+			}
+			if len(r.subtasks) != subtasks {
+				b.Fatalf("%d subtasks", len(r.subtasks))
+			}
+		})
 	}
 }
 
-// BenchmarkAnswered applies an answer of 200 subtasks to what is known of a server.
-func BenchmarkAnswered(b *testing.B) {
-	r := &record{total: -1}
-	in := interpretation{label: func(code string) string { return code }}
-	answer := benchAnswer(200)
+// BenchmarkSchedule takes the next server of 100,000 and puts it back.
+func BenchmarkSchedule(b *testing.B) {
+	now := time.Now()
+	var q queue
+	for i := range 100_000 {
+		r := recordOf(float64(i%5), 4)
+		q.push(&server{due: now.Add(time.Duration(i) * time.Millisecond), record: r}, urgent(r, someSettings, now))
+	}
 	b.ReportAllocs()
 	for b.Loop() {
-		r, _ = r.answered([]outcome{{answer: answer}}, in, time.Now())
-	}
-	if len(r.subtasks) != 200 {
-		b.Fatalf("%d subtasks", len(r.subtasks))
+		now = now.Add(time.Second)
+		s, _ := q.pop(now)
+		s.due = now.Add(nextPoll(s.record, 0, someSettings, 0, now))
+		q.push(s, urgent(s.record, someSettings, now))
 	}
 }
 

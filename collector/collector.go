@@ -2,6 +2,7 @@ package collector
 
 import (
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,12 +21,14 @@ type Options struct {
 	Once bool
 }
 
-// Collector polls the servers of a configuration and is a prometheus.Collector
-// of what it knows of them.
+// Collector polls the servers of a configuration. As a prometheus.Collector it
+// gives what concerns the polling of accounts; Fleet and Families give what it
+// knows of servers.
 type Collector struct {
 	options Options
 	metrics *metrics
-	descs   descs
+	descs   paceDescs
+	kept    texts
 
 	applying sync.Mutex // one Apply or Close at a time
 	closed   bool
@@ -37,7 +40,7 @@ type Collector struct {
 
 // New makes a Collector without accounts: Apply gives it some.
 func New(o Options) *Collector {
-	return &Collector{options: o, metrics: newMetrics(), descs: newDescs()}
+	return &Collector{options: o, metrics: newMetrics(), descs: newPaceDescs()}
 }
 
 // Apply makes a configuration the running one. Accounts that did not change go
@@ -71,6 +74,7 @@ func (c *Collector) Apply(cfg *config.Config) {
 	c.mu.Lock()
 	c.accounts, c.labelNames = accounts, cfg.LabelNames()
 	c.mu.Unlock()
+	c.kept.retain(accounts, cfg.LabelNames())
 	for name, gone := range before {
 		gone.stop()
 		c.metrics.removeAccount(name)
@@ -108,6 +112,14 @@ func (c *Collector) running() []*account {
 	return c.accounts
 }
 
+// watched gives the running accounts, and the label names that their servers
+// are configured with.
+func (c *Collector) watched() ([]*account, []string) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.accounts, c.labelNames
+}
+
 // Summary counts the watched servers, of one account or of all.
 type Summary struct {
 	Account string
@@ -130,25 +142,16 @@ func (c *Collector) Summaries() []Summary {
 	accounts := c.running()
 	list := make([]Summary, 0, len(accounts))
 	for _, a := range accounts {
-		list = append(list, a.view(now).summary())
+		list = append(list, a.summary(now))
 	}
 	return list
 }
 
-func (v view) summary() Summary {
-	s := Summary{Account: v.config.Name, Refused: v.refused}
-	for _, r := range v.records {
-		switch {
-		case !r.tried:
-			s.Pending++
-			if !v.refused && len(r.server.TaskIDs) > 0 {
-				s.Waiting++
-			}
-		case r.failure != "":
-			s.Failing++
-		default:
-			s.OK++
-		}
+func (a *account) summary(now time.Time) Summary {
+	t, refused := a.sum(slices.Values(a.totals.current(now))), a.pace(now).refused
+	s := Summary{Account: a.config.Name, OK: t.ok, Failing: t.failing, Pending: t.pending, Refused: refused}
+	if !refused {
+		s.Waiting = t.askable
 	}
 	return s
 }

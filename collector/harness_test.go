@@ -132,7 +132,7 @@ func prepareWorld(t *testing.T, o simulator.Options, once bool) *world {
 		Connect: connecting(network.dial), Once: once,
 		Logger: level.NewFilter(log.NewLogfmtLogger(log.NewSyncWriter(w.log)), level.AllowDebug()),
 	})
-	w.registry.MustRegister(w.collector, w.collector.Info())
+	w.registry.MustRegister(w.collector, w.collector.Fleet())
 	t.Cleanup(func() {
 		w.collector.Close()
 		_ = server.Close()

@@ -186,7 +186,7 @@ func (a *account) finish(s *server, start time.Time, outcomes []outcome, failed 
 	}
 	before := s.record
 	next, ended := before.answered(outcomes, a.interpretation(), now)
-	s.record = next
+	a.publish(s, next)
 	for _, f := range ended {
 		a.metrics.scanEnded(a.config.Name, f)
 	}

@@ -15,8 +15,7 @@ import (
 // joined deflates texts, each on its own, and gives them as one gzip member.
 func joined(t testing.TB, texts ...[]byte) []byte {
 	t.Helper()
-	pieces := make([]gzipjoin.Piece, len(texts))
-	gzipjoin.NewDeflater().Deflate(pieces, texts...)
+	pieces := gzipjoin.NewDeflater().Deflate(nil, texts...)
 	var b bytes.Buffer
 	w := gzipjoin.NewWriter(&b)
 	for _, p := range pieces {
@@ -74,11 +73,9 @@ func TestPiecesMakeOneMember(t *testing.T) {
 
 func TestPiecesStandInAnyOrderAndOften(t *testing.T) {
 	texts := [][]byte{[]byte("one "), []byte("two two two two two two "), []byte("three ")}
-	pieces := make([]gzipjoin.Piece, len(texts))
 	d := gzipjoin.NewDeflater()
-	d.Deflate(pieces, texts...)
-	others := make([]gzipjoin.Piece, 1)
-	d.Deflate(others, []byte("made later")) // must not change earlier pieces
+	pieces := d.Deflate(nil, texts...)
+	d.Deflate(pieces, []byte("made"), []byte("later"), nil) // must not change earlier pieces
 	var b, want bytes.Buffer
 	w := gzipjoin.NewWriter(&b)
 	for _, i := range []int{2, 0, 1, 1, 0, 2, 1} {
@@ -90,6 +87,25 @@ func TestPiecesStandInAnyOrderAndOften(t *testing.T) {
 	}
 	if got := inflated(t, b.Bytes()); !bytes.Equal(got, want.Bytes()) {
 		t.Errorf("got %q, want %q", got, want.Bytes())
+	}
+}
+
+func TestTextsThatChangedInPart(t *testing.T) {
+	d := gzipjoin.NewDeflater()
+	var pieces []gzipjoin.Piece
+	for _, texts := range [][3]string{
+		{"one", "two", ""}, {"one", "two", ""}, {"one", "other", "three"}, {"", "other", "three"}, {"one", "two", "three"}, {"two", "one", "thred"},
+	} {
+		pieces = d.Deflate(pieces, []byte(texts[0]), []byte(texts[1]), []byte(texts[2]))
+		var b bytes.Buffer
+		w := gzipjoin.NewWriter(&b)
+		for _, p := range pieces {
+			_ = w.Write(p)
+		}
+		_ = w.Close()
+		if got := string(inflated(t, b.Bytes())); got != texts[0]+texts[1]+texts[2] {
+			t.Errorf("got %q of %q", got, texts)
+		}
 	}
 }
 
@@ -113,8 +129,7 @@ func (f *full) Write(p []byte) (int, error) {
 }
 
 func TestTheWritersErrorIsReported(t *testing.T) {
-	pieces := make([]gzipjoin.Piece, 1)
-	gzipjoin.NewDeflater().Deflate(pieces, []byte("text"))
+	pieces := gzipjoin.NewDeflater().Deflate(nil, []byte("text"))
 	for space, at := range map[int]string{0: "piece", 10: "piece", 12 + pieces[0].Size(): "close"} {
 		w := gzipjoin.NewWriter(&full{space})
 		onPiece := w.Write(pieces[0])

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"hash/crc32"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/klauspost/compress/flate"
 )
 
@@ -11,6 +12,7 @@ import (
 // refers to nothing before itself: pieces in any order make a valid stream.
 type Piece struct {
 	deflated []byte
+	hash     uint64 // of the text
 	size     uint32 // of the text
 	crc      uint32 // of the text
 	shift    uint32 // what the text's length does to a CRC before it
@@ -33,23 +35,38 @@ func NewDeflater() *Deflater {
 	return d
 }
 
-// Deflate makes a piece of each text, in one allocation. Empty text makes an
-// empty piece. No text may be longer than 4 GiB.
-func (d *Deflater) Deflate(into []Piece, texts ...[]byte) {
+// Deflate makes a piece of each text. Empty text makes an empty piece. before
+// are the pieces of earlier versions of the texts, or nil: where a text is what it was, it is not compressed again. No text may be
+// longer than 4 GiB.
+func (d *Deflater) Deflate(before []Piece, texts ...[]byte) []Piece {
 	d.buffer.Reset()
+	pieces := make([]Piece, len(texts))
 	for i, text := range texts {
-		into[i] = Piece{size: uint32(len(text)), crc: crc32.ChecksumIEEE(text), shift: shiftBy(len(text))}
-		before := d.buffer.Len()
-		if len(text) > 0 {
+		p := Piece{hash: xxhash.Sum64(text), size: uint32(len(text)), crc: crc32.ChecksumIEEE(text)}
+		start := d.buffer.Len()
+		switch {
+		case before != nil && before[i].same(p):
+			p.shift = before[i].shift
+			d.buffer.Write(before[i].deflated)
+		case len(text) > 0:
+			p.shift = shiftBy(len(text))
 			d.flate.Reset(&d.buffer)
 			_, _ = d.flate.Write(text) // a bytes.Buffer takes everything
 			_ = d.flate.Flush()
+		default:
+			p.shift = one
 		}
-		into[i].deflated = d.buffer.Bytes()[before:]
+		p.deflated = d.buffer.Bytes()[start:]
+		pieces[i] = p
 	}
 	all := bytes.Clone(d.buffer.Bytes())
-	for i := range texts {
-		n := len(into[i].deflated)
-		into[i].deflated, all = all[:n:n], all[n:]
+	for i := range pieces {
+		n := len(pieces[i].deflated)
+		pieces[i].deflated, all = all[:n:n], all[n:]
 	}
+	return pieces
 }
+
+// same says whether two pieces are of the same text: 96 bits of two unrelated
+// sums of it agree, and its length.
+func (p Piece) same(as Piece) bool { return p.hash == as.hash && p.crc == as.crc && p.size == as.size }

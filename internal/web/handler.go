@@ -8,17 +8,22 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/go-kit/log"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"aliyun_vulscan_exporter/collector"
+	"aliyun_vulscan_exporter/internal/gzipjoin"
 )
 
 // Options configure the handler. All functions must be safe for concurrent use.
 type Options struct {
-	Gatherer prometheus.Gatherer
+	// Families gives the metrics of servers and subtasks as rendered text, Fleet
+	// the same as metrics, and Rest gives all other metrics.
+	Families    func(collector.Form) []collector.Family
+	Fleet, Rest prometheus.Gatherer
 	// Summaries tells how each account's servers fare.
 	Summaries func() []collector.Summary
 	// ScrubbedConfig gives the running configuration without secrets, as YAML.
@@ -39,7 +44,8 @@ type Options struct {
 // handler is the state behind the paths.
 type handler struct {
 	Options
-	ready atomic.Bool // once ready, always ready
+	ready     atomic.Bool // once ready, always ready
+	deflaters sync.Pool   // of *gzipjoin.Deflater, which are large
 }
 
 // New makes the handler of all paths. It fails if the telemetry path cannot be
@@ -48,7 +54,7 @@ func New(o Options) (http.Handler, error) {
 	if err := checkTelemetryPath(o.TelemetryPath); err != nil {
 		return nil, err
 	}
-	h := &handler{Options: o}
+	h := &handler{Options: o, deflaters: sync.Pool{New: func() any { return gzipjoin.NewDeflater() }}}
 	mux := http.NewServeMux()
 	mux.Handle("GET "+o.TelemetryPath, h.exposition())
 	mux.HandleFunc("GET /{$}", h.landing)

@@ -17,7 +17,9 @@ import (
 // options are those of a handler over an empty exporter.
 func options() web.Options {
 	return web.Options{
-		Gatherer:       prometheus.NewRegistry(),
+		Families:       func(collector.Form) []collector.Family { return nil },
+		Fleet:          prometheus.NewRegistry(),
+		Rest:           prometheus.NewRegistry(),
 		Summaries:      func() []collector.Summary { return nil },
 		ScrubbedConfig: func() ([]byte, error) { return []byte("accounts: []\n"), nil },
 		Reload:         func() error { return nil },

@@ -1,0 +1,143 @@
+package collector
+
+import (
+	"bytes"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"aliyun_vulscan_exporter/config"
+	"aliyun_vulscan_exporter/internal/gzipjoin"
+)
+
+// textRenderer renders chunks of one account in one form. It is not safe for
+// concurrent use.
+type textRenderer struct {
+	settings config.Settings
+	account  string
+	form     Form
+	families [familyCount]template
+	sample   sample
+	labels   []byte              // of the last line
+	lines    [familyCount][]byte // kept for their memory
+	deflater *gzipjoin.Deflater
+}
+
+// template is what all lines of a family have in common: before are the texts
+// before each label's value.
+type template struct {
+	name           string
+	labels, before []string
+}
+
+func newTextRenderer(a *account, form Form, labelNames []string) *textRenderer {
+	t := &textRenderer{settings: a.config.Settings, account: a.config.Name, form: form, deflater: gzipjoin.NewDeflater()}
+	for i, of := range families(labelNames) {
+		t.families[i] = template{name: of.name, labels: of.labels}
+		start := "{"
+		for _, name := range of.labels {
+			t.families[i].before = append(t.families[i].before, start+name+`="`)
+			start = `",`
+		}
+	}
+	return t
+}
+
+// render gives the text of a chunk. before is what it was, or nil.
+func (t *textRenderer) render(records []*record, now time.Time, before *chunkText) *chunkText {
+	t.begin()
+	for _, r := range records {
+		r.samples(&t.sample, t.settings, now, t.line)
+	}
+	made := t.end(before)
+	made.totals = totalsOf(records, t.settings, now)
+	return made
+}
+
+func (t *textRenderer) begin() {
+	for i := range t.lines {
+		t.lines[i] = t.lines[i][:0]
+	}
+}
+
+// end gives the lines since begin.
+func (t *textRenderer) end(before *chunkText) *chunkText {
+	made := &chunkText{}
+	if t.form.Deflated {
+		var pieces []gzipjoin.Piece
+		if before != nil {
+			pieces = before.deflated
+		}
+		made.deflated = t.deflater.Deflate(pieces, t.lines[:]...)
+		return made
+	}
+	made.text = make([][]byte, familyCount)
+	all := bytes.Join(t.lines[:], nil) // one allocation, of the right size
+	for i, lines := range t.lines {
+		made.text[i], all = all[:len(lines):len(lines)], all[len(lines):]
+	}
+	return made
+}
+
+// line adds a sample.
+func (t *textRenderer) line(m *sample) {
+	of := &t.families[m.family]
+	if !m.again {
+		t.labels = t.labels[:0]
+		for i, name := range of.labels {
+			t.labels = append(t.labels, of.before[i]...)
+			t.labels = appendEscaped(t.labels, m.label(name, t.account))
+		}
+		t.labels = append(t.labels, `"} `...)
+	}
+	b := t.lines[m.family]
+	b = append(b, of.name...)
+	b = append(b, t.labels...)
+	b = appendValue(b, m.value, t.form.OpenMetrics)
+	t.lines[m.family] = append(b, '\n')
+}
+
+// appendEscaped writes a label's value as both text formats have it.
+func appendEscaped(b []byte, value string) []byte {
+	if strings.IndexByte(value, '\\') < 0 && strings.IndexByte(value, '"') < 0 && strings.IndexByte(value, '\n') < 0 {
+		return append(b, value...)
+	}
+	start := 0
+	for i := range len(value) {
+		var escaped string
+		switch value[i] {
+		case '\\':
+			escaped = `\\`
+		case '"':
+			escaped = `\"`
+		case '\n':
+			escaped = `\n`
+		default:
+			continue
+		}
+		b = append(append(b, value[start:i]...), escaped...)
+		start = i + 1
+	}
+	return append(b, value[start:]...)
+}
+
+// appendValue writes a sample's value. OpenMetrics tells floats by a point or
+// an exponent.
+func appendValue(b []byte, value float64, openMetrics bool) []byte {
+	start := len(b)
+	switch {
+	case math.IsNaN(value):
+		return append(b, "NaN"...)
+	case math.IsInf(value, 0):
+		return append(b, strconv.FormatFloat(value, 'g', -1, 64)...)
+	case value == math.Trunc(value) && math.Abs(value) < 1000:
+		b = strconv.AppendInt(b, int64(value), 10)
+	default:
+		b = strconv.AppendFloat(b, value, 'g', -1, 64)
+	}
+	if openMetrics && !bytes.ContainsAny(b[start:], "e.") {
+		b = append(b, ".0"...)
+	}
+	return b
+}

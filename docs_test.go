@@ -68,7 +68,10 @@ func demoFamilies(t *testing.T, wanted map[string]documented) map[string]*dto.Me
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := newExporter(f, cfg, shard.Shard{Total: 1}, new(bytes.Buffer))
+	e, err := newExporter(f, cfg, shard.Shard{Total: 1}, new(bytes.Buffer))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := e.apply(cfg); err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,10 @@ func stoppedDemo(t *testing.T) (*exporter, http.Handler) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := newExporter(f, cfg, shard.Shard{Total: 1}, new(bytes.Buffer))
+	e, err := newExporter(f, cfg, shard.Shard{Total: 1}, new(bytes.Buffer))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := e.apply(cfg); err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,7 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 	"aliyun_vulscan_exporter/internal/shard"
 	"aliyun_vulscan_exporter/internal/simulator"
+	"aliyun_vulscan_exporter/internal/state"
 	"aliyun_vulscan_exporter/internal/web"
 )
 
@@ -58,6 +59,7 @@ type flags struct {
 	telemetryPath       string
 	lifecycle, pprof    bool
 	maxRequests         int
+	stateFile           string
 	shard               string
 	totalShards         int
 	logLevel, logFormat string
@@ -75,6 +77,7 @@ func newApplication(stdout, stderr io.Writer) (*kingpin.Application, *flags) {
 	app.Flag("config.check", "Validate the configuration and every file it names, and exit.").BoolVar(&f.check)
 	app.Flag("demo", "Run against an embedded Security Center; needs no file, no credentials, no network.").BoolVar(&f.demo)
 	app.Flag("once", "Poll every server once, print the metrics and exit; 1 if any poll failed.").BoolVar(&f.once)
+	app.Flag("state.file", "Embedded database that carries what is known over restarts; without it, counters and times start anew.").StringVar(&f.stateFile)
 	app.Flag("shard", "Poll only this share of the servers, counted from 0; auto takes the ordinal of a StatefulSet's pod from the host name.").Default("0").StringVar(&f.shard)
 	app.Flag("total-shards", "How many exporters share the servers and the quota.").Default("1").IntVar(&f.totalShards)
 	app.Flag("web.telemetry-path", "Path of the metrics.").Default("/metrics").StringVar(&f.telemetryPath)
@@ -137,8 +140,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, err)
 		return 1
 	}
-	e := newExporter(f, cfg, own, stderr)
-	defer e.collector.Close()
+	e, err := newExporter(f, cfg, own, stderr)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
+	defer e.close()
 	if f.once {
 		err = e.once(ctx, stdout)
 	} else {
@@ -173,31 +180,49 @@ type exporter struct {
 	rest      *prometheus.Registry // all metrics but those of fleet
 	fleet     *prometheus.Registry // of servers and subtasks
 	collector *collector.Collector
+	state     *state.Store // nil without --state.file
 	holder    *config.Holder
 }
 
-func newExporter(f *flags, cfg *config.Config, own shard.Shard, stderr io.Writer) *exporter {
+func newExporter(f *flags, cfg *config.Config, own shard.Shard, stderr io.Writer) (*exporter, error) {
 	e := &exporter{flags: f, shard: own, rest: prometheus.NewRegistry(), fleet: prometheus.NewRegistry()}
 	e.logger, e.slog = f.newLogger(stderr)
 	level.Info(e.logger).Log("msg", "starting "+program, "version", version.Info(), "build", version.BuildContext())
-	e.collector = collector.New(collector.Options{Connect: connect, Logger: e.logger, Once: f.once})
+	stateErrors := newStateErrors()
+	options := collector.Options{Connect: connect, Logger: e.logger, Once: f.once}
+	if f.stateFile != "" {
+		var err error
+		if e.state, err = state.Open(f.stateFile, state.Options{Logger: e.logger, Errors: stateErrors}); err != nil {
+			return nil, err
+		}
+		options.State = e.state
+	}
+	e.collector = collector.New(options)
 	e.fleet.MustRegister(e.collector.Fleet())
 	e.rest.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		versioncollector.NewCollector(program),
-		e.collector, newStateErrors(),
+		e.collector, stateErrors,
 	)
 	path := f.configFile
 	if f.demo {
 		path = "" // a reload applies the embedded configuration again
 	}
 	e.holder = config.NewHolder(path, cfg, e.apply, e.logger, e.rest)
-	return e
+	return e, nil
 }
 
-// newStateErrors counts what goes wrong with kept state. There is none to be
-// kept yet, so that it stays at 0; dashboards and alerts can rely on it already.
+// close stops polling and writes the state.
+func (e *exporter) close() {
+	e.collector.Close()
+	if e.state != nil {
+		_ = e.state.Close() // everything is written: nothing can be lost any more
+	}
+}
+
+// newStateErrors counts what goes wrong with --state.file; without it, it stays
+// at 0.
 func newStateErrors() prometheus.Counter {
 	return prometheus.NewCounter(prometheus.CounterOpts{
 		Name: program + "_state_errors_total",

@@ -10,6 +10,7 @@ import (
 
 	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/sas"
+	"aliyun_vulscan_exporter/internal/state"
 )
 
 // maxTaskIDs is the most task IDs that travel in one call. No limit is
@@ -27,7 +28,9 @@ type API interface {
 // server is one watched server and its place in the schedule.
 type server struct {
 	questions []sas.Query
-	record    *record // what scrapes see; replaced by account.publish
+	latest    *record   // what polls know
+	record    *record   // what scrapes see; replaced by account.publish
+	stamped   time.Time // of the state: the last success that it has
 	chunk     *chunk
 	due       time.Time
 	failures  int  // failed polls in a row
@@ -42,6 +45,7 @@ type account struct {
 	quota   *quota
 	codes   *codeLabels
 	metrics *metrics
+	keeper  *keeper // nil: nothing is kept over restarts
 	logger  log.Logger
 	once    bool
 	chunks  []*chunk
@@ -64,10 +68,11 @@ type account struct {
 // newAccount makes an account that has yet to be started. before is the
 // account of the same name in the last configuration, or nil; what it knows of
 // servers that stay is kept, and so is what its quota has seen.
-func newAccount(c config.Account, before *account, o Options, m *metrics) *account {
+func newAccount(c config.Account, before *account, o Options, m *metrics, k *keeper) *account {
 	a := &account{
 		config:    c,
 		metrics:   m,
+		keeper:    k,
 		logger:    log.With(o.Logger, "account", c.Name),
 		once:      o.Once,
 		done:      make(chan struct{}),
@@ -86,7 +91,16 @@ func newAccount(c config.Account, before *account, o Options, m *metrics) *accou
 		}
 	}
 	now := time.Now()
+	var kept map[string]state.Server
+	if k != nil && slices.ContainsFunc(c.Servers, func(s config.Server) bool { return known[s.UUID] == nil }) {
+		kept, _ = k.state.Restore(c.Name) // the state tells of its troubles
+	}
 	for _, target := range c.Servers {
+		from, restorable := kept[target.UUID]
+		if known[target.UUID] == nil && restorable {
+			r := restored(target, from, a.interpretation())
+			known[target.UUID] = &server{latest: r, record: r, stamped: r.lastSuccess, due: now}
+		}
 		a.add(target, known[target.UUID], now)
 	}
 	a.chunks, a.types = chunked(a.servers), typesOf(c.Servers)
@@ -103,13 +117,14 @@ func newAccount(c config.Account, before *account, o Options, m *metrics) *accou
 func (a *account) add(target config.Server, known *server, now time.Time) {
 	s := &server{questions: questions(target), due: now, record: &record{server: target, total: -1}}
 	if known != nil {
-		kept := *known.record
+		kept := *known.latest
 		kept.server = target
-		s.record, s.failures = &kept, known.failures
+		s.record, s.failures, s.stamped = &kept, known.failures, known.stamped
 		if slices.EqualFunc(s.questions, known.questions, sameQuestion) {
 			s.due = known.due
 		}
 	}
+	s.latest = s.record
 	if s.record.failure != "" {
 		a.failingBy[s.record.failure]++
 	}

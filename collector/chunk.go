@@ -35,6 +35,14 @@ func chunked(servers []*server) []*chunk {
 	return list
 }
 
+// show publishes what polls of a server found. It is called with a.mu held.
+func (a *account) show(s *server, f *finding) {
+	a.publish(s, f.record)
+	for _, ended := range f.ended {
+		a.metrics.scanEnded(a.config.Name, ended)
+	}
+}
+
 // publish makes a record the one that scrapes see. It is called with a.mu held.
 func (a *account) publish(s *server, r *record) {
 	s.record = r
@@ -145,7 +153,7 @@ func changesBy(records []*record, s config.Settings, now time.Time) time.Time {
 		}
 		for i := range r.subtasks {
 			if r.subtasks[i].unfinished() {
-				soonest(r.subtasks[i].statusSince.Add(s.StallAfter))
+				soonest(r.subtasks[i].statusSince.time().Add(s.StallAfter))
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/go-kit/log"
 
 	"aliyun_vulscan_exporter/config"
+	"aliyun_vulscan_exporter/internal/state"
 )
 
 // Options configure a Collector.
@@ -17,6 +18,9 @@ type Options struct {
 	// result and duration of every request that it sends.
 	Connect func(account config.Account, observe func(action, result string, took time.Duration)) API
 	Logger  log.Logger
+	// State keeps what is known over restarts; nil: nothing does. The Collector
+	// does not close it.
+	State State
 	// Once makes the collector try every server once and then stop polling.
 	Once bool
 }
@@ -29,6 +33,7 @@ type Collector struct {
 	metrics *metrics
 	descs   paceDescs
 	kept    texts
+	keeper  *keeper // nil without a State
 
 	applying sync.Mutex // one Apply or Close at a time
 	closed   bool
@@ -40,7 +45,11 @@ type Collector struct {
 
 // New makes a Collector without accounts: Apply gives it some.
 func New(o Options) *Collector {
-	return &Collector{options: o, metrics: newMetrics(), descs: newPaceDescs()}
+	c := &Collector{options: o, metrics: newMetrics(), descs: newPaceDescs()}
+	if o.State != nil {
+		c.keeper = newKeeper(o.State, c.keys)
+	}
+	return c
 }
 
 // Apply makes a configuration the running one. Accounts that did not change go
@@ -68,7 +77,8 @@ func (c *Collector) Apply(cfg *config.Config) {
 		if old != nil {
 			old.stop()
 		}
-		a := newAccount(ac, old, c.options, c.metrics)
+		c.flush() // so that all is known that was found
+		a := newAccount(ac, old, c.options, c.metrics, c.keeper)
 		accounts, fresh = append(accounts, a), append(fresh, a)
 	}
 	c.mu.Lock()
@@ -77,11 +87,33 @@ func (c *Collector) Apply(cfg *config.Config) {
 	c.kept.retain(accounts, cfg.LabelNames())
 	for name, gone := range before {
 		gone.stop()
+		c.flush()
 		c.metrics.removeAccount(name)
+	}
+	if c.keeper != nil {
+		c.keeper.start()
 	}
 	for _, a := range fresh {
 		a.start()
 	}
+}
+
+// flush publishes everything that was found.
+func (c *Collector) flush() {
+	if c.keeper != nil {
+		c.keeper.flush()
+	}
+}
+
+// keys are the watched servers, as the state knows them.
+func (c *Collector) keys() map[state.Key]bool {
+	keys := make(map[state.Key]bool)
+	for _, a := range c.running() {
+		for _, s := range a.config.Servers {
+			keys[state.Key{Account: a.config.Name, UUID: s.UUID}] = true
+		}
+	}
+	return keys
 }
 
 // Close stops polling for good: it cancels the calls in flight and waits for
@@ -96,14 +128,22 @@ func (c *Collector) Close() {
 	for _, a := range c.running() {
 		a.stop()
 	}
+	if c.keeper == nil {
+		return
+	}
+	for _, a := range c.running() {
+		c.keeper.restamp(a)
+	}
+	c.keeper.close()
 }
 
 // Wait returns when polling has ended by itself, which it does only with
-// Options.Once.
+// Options.Once, and everything that it found can be collected.
 func (c *Collector) Wait() {
 	for _, a := range c.running() {
 		<-a.done
 	}
+	c.flush()
 }
 
 func (c *Collector) running() []*account {

@@ -39,7 +39,7 @@ func NewLargeFleet(servers int) *LargeFleet {
 			UUID: fmt.Sprintf("5d55af3c-35f3-4d4d-8ccc-%012x", i), Name: fmt.Sprintf("web-%d", i+1), TaskIDs: task, Types: types,
 		})
 	}
-	f.account = newAccount(c, nil, f.options, f.metrics)
+	f.account = newAccount(c, nil, f.options, f.metrics, nil)
 	f.accounts = []*account{f.account}
 	f.kept.retain(f.accounts, nil)
 	for i := range f.account.servers {

@@ -132,7 +132,7 @@ func (r *record) samples(m *sample, s config.Settings, now time.Time, yield func
 		give(serverUp, up, false)
 	}
 	if !r.lastSuccess.IsZero() {
-		give(serverLastSuccess, seconds(r.lastSuccess), r.tried)
+		give(serverLastSuccess, instantOf(r.lastSuccess).seconds(), r.tried)
 	}
 	stale := r.stale(now, s.StaleAfter)
 	if r.total >= 0 && !stale {
@@ -140,7 +140,7 @@ func (r *record) samples(m *sample, s config.Settings, now time.Time, yield func
 	}
 	for i := range r.errors {
 		e := &r.errors[i]
-		m.typ, m.code, m.created = e.typ, e.code, e.created
+		m.typ, m.code, m.created = e.typ, e.code, e.created.time()
 		give(subtaskErrors, e.count, false)
 	}
 	if stale {
@@ -154,7 +154,7 @@ func (r *record) samples(m *sample, s config.Settings, now time.Time, yield func
 		m.taskID, m.typ, m.code = st.taskID, st.typ, st.codeLabel
 		if !math.IsNaN(st.status) {
 			give(subtaskStatus, st.status, false)
-			give(subtaskLastChange, seconds(st.changed), true)
+			give(subtaskLastChange, st.changed.seconds(), true)
 		}
 		if st.code != "" {
 			give(subtaskError, 1, false)
@@ -191,10 +191,6 @@ func (t *totals) samples(yield func(*sample)) {
 		give(accountFailing, c.count)
 	}
 }
-
-// seconds gives a time as Prometheus has it. Milliseconds are exact enough and
-// keep the text short.
-func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
 // label gives the value of a label.
 func (m *sample) label(name, account string) string {

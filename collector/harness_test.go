@@ -120,6 +120,13 @@ func startWorld(t *testing.T, o simulator.Options, text string) *world {
 // prepareWorld makes a world without a configuration.
 func prepareWorld(t *testing.T, o simulator.Options, once bool) *world {
 	t.Helper()
+	return prepareWorldWith(t, o, Options{Once: once})
+}
+
+// prepareWorldWith is prepareWorld with options of the Collector; those that
+// make the world are filled in.
+func prepareWorldWith(t *testing.T, o simulator.Options, options Options) *world {
+	t.Helper()
 	w := &world{t: t, log: &lines{}, registry: prometheus.NewPedanticRegistry()}
 	network := newMemoryNet()
 	server := &http.Server{Handler: w.simulate(o)}
@@ -128,10 +135,9 @@ func prepareWorld(t *testing.T, o simulator.Options, once bool) *world {
 		defer close(served)
 		_ = server.Serve(network)
 	}()
-	w.collector = New(Options{
-		Connect: connecting(network.dial), Once: once,
-		Logger: level.NewFilter(log.NewLogfmtLogger(log.NewSyncWriter(w.log)), level.AllowDebug()),
-	})
+	options.Connect = connecting(network.dial)
+	options.Logger = level.NewFilter(log.NewLogfmtLogger(log.NewSyncWriter(w.log)), level.AllowDebug())
+	w.collector = New(options)
 	w.registry.MustRegister(w.collector, w.collector.Fleet())
 	t.Cleanup(func() {
 		w.collector.Close()

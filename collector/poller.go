@@ -180,15 +180,15 @@ func (a *account) finish(s *server, start time.Time, outcomes []outcome, failed 
 	a.inFlight--
 	if canceled(failed) {
 		if !a.once {
-			a.queue.push(s, urgent(s.record, a.config.Settings, now))
+			a.queue.push(s, urgent(s.latest, a.config.Settings, now))
 		}
 		return
 	}
-	before := s.record
+	before := s.latest
 	next, ended := before.answered(outcomes, a.interpretation(), now)
-	a.publish(s, next)
-	for _, f := range ended {
-		a.metrics.scanEnded(a.config.Name, f)
+	s.latest = next
+	if found := (&finding{a, next, ended}); a.keeper == nil || !a.keeper.keep(s, found) {
+		a.show(s, found)
 	}
 	wait := probeInterval // a refusal says nothing of the server
 	if !refusal(failed) {

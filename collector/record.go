@@ -10,16 +10,38 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
+// instant is a moment as it is published and kept over restarts, in
+// milliseconds since 1970, 0 being none. There are three in every subtask, and
+// each is a third of a time.Time.
+type instant int64
+
+func instantOf(t time.Time) instant {
+	if t.IsZero() {
+		return 0
+	}
+	return instant(t.UnixMilli())
+}
+
+func (i instant) time() time.Time {
+	if i == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(i))
+}
+
+// seconds gives an instant as Prometheus has it.
+func (i instant) seconds() float64 { return float64(i) / 1000 }
+
 // subtask is what is known of one scan of one server for one type.
 type subtask struct {
 	taskID, typ string
-	status      float64   // as reported; NaN: the service reported none
-	code        string    // the error code as reported, "" while there is none
-	codeLabel   string    // code as a label: bounded in number
-	changed     time.Time // first sight of the present status and code
-	statusSince time.Time // first sight of the present status
-	started     time.Time // first sight of it unfinished; zero if never seen so
-	question    int       // which of the server's questions it answers
+	status      float64 // as reported; NaN: the service reported none
+	code        string  // the error code as reported, "" while there is none
+	codeLabel   string  // code as a label: bounded in number
+	changed     instant // first sight of the present status and code
+	statusSince instant // first sight of the present status
+	started     instant // first sight of it unfinished; 0 if never seen so
+	question    int     // which of the server's questions it answers
 }
 
 // unfinished says whether the scan still has to end. A status that nobody
@@ -27,7 +49,7 @@ type subtask struct {
 func (s *subtask) unfinished() bool { return s.status != sas.StatusComplete }
 
 func (s *subtask) stalled(now time.Time, after time.Duration) bool {
-	return s.unfinished() && now.Sub(s.statusSince) >= after
+	return s.unfinished() && now.Sub(s.statusSince.time()) >= after
 }
 
 // scanKey identifies a subtask among those of its server.
@@ -37,7 +59,7 @@ type scanKey struct{ taskID, typ string }
 type errorCount struct {
 	typ, code string
 	count     float64
-	created   time.Time
+	created   instant
 }
 
 // record is what is known of one server at one moment. It is never changed
@@ -100,6 +122,10 @@ func (r *record) answered(outcomes []outcome, in interpretation, now time.Time) 
 		}
 		next.total = o.answer.TotalCount
 		for _, reported := range o.answer.Subtasks {
+			// The configuration's own strings, where they say the same, let the
+			// answer's memory go.
+			reported.TaskID = same(reported.TaskID, r.server.TaskIDs)
+			reported.Type = same(reported.Type, r.server.Types)
 			if s, keep := update(before[scanKey{reported.TaskID, reported.Type}], reported, i, in, now); keep {
 				next.put(at, s)
 			}
@@ -110,7 +136,23 @@ func (r *record) answered(outcomes []outcome, in interpretation, now time.Time) 
 		next.emptySince = emptySince(r.emptySince, len(next.subtasks), now)
 	}
 	next.countErrors(before, now)
-	return &next, next.ended(before, now)
+	ended := next.ended(before, now)
+	// Most polls find nothing new: then nothing is held twice.
+	if slices.Equal(next.subtasks, r.subtasks) {
+		next.subtasks = r.subtasks
+	}
+	if slices.Equal(next.errors, r.errors) {
+		next.errors = r.errors
+	}
+	return &next, ended
+}
+
+// same gives the equal one of the known texts, if there is one.
+func same(text string, known []string) string {
+	if i := slices.Index(known, text); i >= 0 {
+		return known[i]
+	}
+	return text
 }
 
 // ended gives the subtasks that completed since before and were seen before
@@ -120,7 +162,7 @@ func (r *record) ended(before map[scanKey]*subtask, now time.Time) []finished {
 	for _, s := range r.subtasks {
 		old := before[scanKey{s.taskID, s.typ}]
 		if !s.unfinished() && old != nil && old.unfinished() {
-			ended = append(ended, finished{s.taskID, s.typ, now.Sub(old.started)})
+			ended = append(ended, finished{s.taskID, s.typ, max(0, now.Sub(old.started.time()))})
 		}
 	}
 	return ended
@@ -151,9 +193,12 @@ func emptySince(before time.Time, subtasks int, now time.Time) time.Time {
 // update gives a reported subtask with its history, which is that of old (nil:
 // none). keep is false for one that says nothing.
 func update(old *subtask, reported sas.Subtask, question int, in interpretation, now time.Time) (s subtask, keep bool) {
+	if old != nil && old.code == reported.Code {
+		reported.Code = old.code
+	}
 	s = subtask{
 		taskID: reported.TaskID, typ: reported.Type, status: reported.Status,
-		code: in.errorCode(reported.Code), changed: now, statusSince: now, question: question,
+		code: in.errorCode(reported.Code), changed: instantOf(now), statusSince: instantOf(now), question: question,
 	}
 	if math.IsNaN(s.status) && s.code == "" {
 		return s, false
@@ -171,7 +216,7 @@ func update(old *subtask, reported sas.Subtask, question int, in interpretation,
 	case s.unfinished() && old != nil && old.unfinished():
 		s.started = old.started
 	case s.unfinished():
-		s.started = now
+		s.started = instantOf(now)
 	}
 	return s, true
 }
@@ -206,7 +251,7 @@ func (r *record) countErrors(before map[scanKey]*subtask, now time.Time) {
 		if !known {
 			i = len(r.errors)
 			at[key] = i
-			r.errors = append(r.errors, errorCount{typ: s.typ, code: s.codeLabel, created: now})
+			r.errors = append(r.errors, errorCount{typ: s.typ, code: s.codeLabel, created: instantOf(now)})
 		}
 		r.errors[i].count++
 	}
@@ -227,8 +272,8 @@ func (r *record) settled(now time.Time, stallAfter time.Duration) bool {
 func (r *record) movedAt() time.Time {
 	moved := r.emptySince
 	for i := range r.subtasks {
-		if s := &r.subtasks[i]; s.unfinished() && s.statusSince.After(moved) {
-			moved = s.statusSince
+		if s := &r.subtasks[i]; s.unfinished() && s.statusSince.time().After(moved) {
+			moved = s.statusSince.time()
 		}
 	}
 	return moved

@@ -16,7 +16,7 @@ var someSettings = config.Settings{PollInterval: 30 * time.Second, SettledInterv
 func recordOf(statuses ...float64) *record {
 	r := &record{tried: true, lastSuccess: time.Unix(epoch, 0)}
 	for i, s := range statuses {
-		r.subtasks = append(r.subtasks, subtask{taskID: strconv.Itoa(i), typ: "cve", status: s, statusSince: r.lastSuccess})
+		r.subtasks = append(r.subtasks, subtask{taskID: strconv.Itoa(i), typ: "cve", status: s, statusSince: instantOf(r.lastSuccess)})
 	}
 	return r
 }
@@ -31,7 +31,7 @@ func TestNextPoll(t *testing.T) {
 	stalled := func(ages ...time.Duration) *record {
 		r := recordOf(4)
 		for _, age := range ages {
-			r.subtasks = append(r.subtasks, subtask{typ: "sca", status: 1, statusSince: now.Add(-age)})
+			r.subtasks = append(r.subtasks, subtask{typ: "sca", status: 1, statusSince: instantOf(now.Add(-age))})
 		}
 		return r
 	}

@@ -211,7 +211,7 @@ func FuzzRenderedText(f *testing.F) {
 		valid := func(s string) string { return strings.ToValidUTF8(s, "?") } // as the decoders see to it
 		c := New(Options{Logger: log.NewNopLogger(), Connect: func(config.Account, func(string, string, time.Duration)) API { return idle{} }})
 		cfg := parsed(t, yamlOf(yamlAccount("main", "stale_after: 0s", serversYAML(int(servers)%40+1)...)))
-		a := newAccount(cfg.Accounts[0], nil, c.options, c.metrics)
+		a := newAccount(cfg.Accounts[0], nil, c.options, c.metrics, nil)
 		at := time.UnixMilli(ms % (1 << 50))
 		for i, s := range a.servers {
 			r := *s.record
@@ -221,10 +221,10 @@ func FuzzRenderedText(f *testing.F) {
 				r.failure = "timeout"
 			}
 			r.subtasks = []subtask{
-				{taskID: valid(taskID), typ: valid(typ), status: status, code: code, codeLabel: valid(code), changed: at, statusSince: at},
-				{taskID: valid(taskID) + "2", typ: valid(typ), status: float64(i), changed: at.Add(time.Millisecond)},
+				{taskID: valid(taskID), typ: valid(typ), status: status, code: code, codeLabel: valid(code), changed: instantOf(at), statusSince: instantOf(at)},
+				{taskID: valid(taskID) + "2", typ: valid(typ), status: float64(i), changed: instantOf(at) + 1},
 			}
-			r.errors = []errorCount{{typ: valid(typ), code: valid(code), count: float64(i) * 1e5, created: at}}
+			r.errors = []errorCount{{typ: valid(typ), code: valid(code), count: float64(i) * 1e5, created: instantOf(at)}}
 			a.publish(s, &r)
 		}
 		c.accounts, c.labelNames = []*account{a}, []string{"color"}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+
+	"aliyun_vulscan_exporter/internal/simulator"
+)
+
+// kills is how often the exporter is killed.
+const kills = 200
+
+// ledger is a fleet whose scans fail in ever other ways, and the books on it: a
+// server's code changes only after a scrape has shown it.
+type ledger struct {
+	t       *testing.T
+	random  *rand.Rand
+	servers []simulator.Server
+
+	mu    sync.Mutex
+	codes map[string]string // by UUID: what the service says now
+
+	shown   map[string]bool           // whether a scrape has shown that
+	counted map[string]map[string]int // by UUID and code: times it went into it, shown ones
+	changed map[string]float64        // last_change of the code that was shown
+	moves   int
+}
+
+func newLedger(t *testing.T, servers []simulator.Server, seed uint64) *ledger {
+	l := &ledger{
+		t: t, random: rand.New(rand.NewPCG(seed, seed)), servers: servers, codes: map[string]string{},
+		shown: map[string]bool{}, counted: map[string]map[string]int{}, changed: map[string]float64{},
+	}
+	for _, s := range servers {
+		l.codes[s.UUID], l.counted[s.UUID] = l.otherThan(""), map[string]int{}
+	}
+	return l
+}
+
+func (l *ledger) otherThan(code string) string {
+	for {
+		if next := fmt.Sprintf("E%d", l.random.IntN(5)); next != code {
+			return next
+		}
+	}
+}
+
+// answer answers a call about a server.
+func (l *ledger) answer(w http.ResponseWriter, r *simulator.Request) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fmt.Fprintf(w, `{"RequestId":"R","TotalCount":1,"TaskStatuses":[{"TaskId":"t","TaskStatusList":[{"Type":"cve","Status":"1","Code":%q}]}]}`, l.codes[r.UUID])
+	return true
+}
+
+// enter compares a scrape with the books, and brings them up to date.
+func (l *ledger) enter(s samples) {
+	l.t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, server := range l.servers {
+		id := server.UUID
+		code := l.codes[id]
+		series := fmt.Sprintf(`{account="a", code=%q, server=%q, task_id="t", type="cve", uuid=%q}`, code, server.Name, id)
+		seen := s["aliyun_vulscan_subtask_error"+series] == 1
+		change := s[fmt.Sprintf(`aliyun_vulscan_subtask_last_change_timestamp_seconds{account="a", server=%q, task_id="t", type="cve", uuid=%q}`, server.Name, id)]
+		switch {
+		case l.shown[id] && !seen:
+			l.t.Errorf("%s: %s was shown, and is not any more", server.Name, code)
+		case l.shown[id] && change != l.changed[id]:
+			l.t.Errorf("%s: last change of %s moved from %f to %f", server.Name, code, l.changed[id], change)
+		case seen && !l.shown[id]:
+			l.shown[id], l.changed[id] = true, change
+			l.counted[id][code]++
+			l.moves++
+		}
+		for i := range 5 {
+			counted := fmt.Sprintf(`aliyun_vulscan_subtask_errors_total{account="a", code="E%d", server=%q, type="cve", uuid=%q}`, i, server.Name, id)
+			if got, want := s[counted], l.counted[id][fmt.Sprintf("E%d", i)]; int(got) != want {
+				l.t.Errorf("%s is %v, want %d", counted, got, want)
+			}
+		}
+		if l.shown[id] && l.random.IntN(3) == 0 {
+			l.codes[id], l.shown[id] = l.otherThan(code), false
+		}
+	}
+}
+
+// scrapeUnlessGone is a scrape of a process that may be killed meanwhile.
+func (p *process) scrapeUnlessGone() (s samples, ok bool) {
+	p.t.Helper()
+	m := listening.FindStringSubmatch(p.stderr.String())
+	if m == nil {
+		return nil, false
+	}
+	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, "http://"+m[1]+"/metrics", http.NoBody)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	a, err := exchange(http.DefaultClient, r)
+	if err != nil || a.status != http.StatusOK {
+		return nil, false
+	}
+	return decode(p.t, a.body, expfmt.NewFormat(expfmt.TypeTextPlain)), true
+}
+
+// Whatever the moment, what a scrape has shown is known after a kill: no error
+// is counted twice, none is lost, no last change moves.
+func TestKillsCountNothingTwiceAndLoseNothing(t *testing.T) {
+	t.Parallel()
+	const seed = 20261124
+	fleet := testFleet(8)
+	l := newLedger(t, fleet.Servers(), seed)
+	c := newCenter(t, simulator.New(simulator.Options{Accounts: []simulator.Account{testAccount(fleet)}, Intercept: l.answer}))
+	path := configured(t, accountFile{name: "a", endpoint: c.url, servers: fleet.Servers(), more: "    poll_interval: 20ms\n"})
+	args := []string{"--config.file=" + path, "--state.file=" + filepath.Join(t.TempDir(), "state"), "--web.listen-address=127.0.0.1:0"}
+	start := time.Now()
+	first := serve(t, args...)
+	boot := time.Since(start)
+	_ = first.cmd.Process.Kill()
+	<-first.ended
+	scrapes := 0
+	for range kills {
+		// From before it listens to well after its first polls.
+		life := time.Duration(l.random.Int64N(int64(boot + 300*time.Millisecond)))
+		p := launch(t, args...)
+		kill := time.AfterFunc(life, func() { _ = p.cmd.Process.Kill() })
+		for alive := true; alive; {
+			if s, ok := p.scrapeUnlessGone(); ok {
+				scrapes++
+				l.enter(s)
+			}
+			select {
+			case <-p.ended:
+				alive = false
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+		if text := p.stderr.String(); kill.Stop() || strings.Contains(text, "level=error") || t.Failed() {
+			t.Fatalf("after %v:\n%s", life, text)
+		}
+	}
+	p := serve(t, args...)
+	before := l.moves
+	p.until("it goes on", func() bool {
+		l.enter(p.scrape())
+		return l.moves > before+2*len(l.servers)
+	})
+	t.Logf("%d kills in %v, %d scrapes, %d errors began, of which %d were shown after the last kill",
+		kills, time.Since(start).Round(time.Second), scrapes, l.moves, l.moves-before)
+	if before < kills {
+		t.Errorf("only %d errors began, which says little", before)
+	}
+}

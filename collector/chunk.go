@@ -50,7 +50,8 @@ func (a *account) publish(s *server, r *record) {
 }
 
 // builder makes something of a chunk's records, each as of one moment: records
-// never change. before is what was made of the chunk last, or nil.
+// never change. before is what was made of the chunk last, nil if that is not
+// even right for records that are still the same.
 type builder[T any] func(records []*record, now time.Time, before *T) *T
 
 // cache keeps what builders make of each chunk of an account.
@@ -70,6 +71,8 @@ type kept[T any] struct {
 	version uint64
 	until   time.Time // when it is out of date even if no record changes; zero: never
 }
+
+func (k *kept[T]) outdated(now time.Time) bool { return !k.until.IsZero() && !now.Before(k.until) }
 
 // change is a chunk that is to be built anew of cache.records[from:to].
 type change struct{ chunk, from, to int }
@@ -101,7 +104,7 @@ func (c *cache[T]) findChanged(now time.Time) {
 	defer c.account.mu.Unlock()
 	for i := range c.kept {
 		k, chunk := &c.kept[i], c.account.chunks[i]
-		if k.built != nil && k.version == chunk.version && (k.until.IsZero() || now.Before(k.until)) {
+		if k.built != nil && k.version == chunk.version && !k.outdated(now) {
 			continue
 		}
 		k.version = chunk.version
@@ -127,7 +130,11 @@ func (c *cache[T]) build(now time.Time) {
 		for i := next.Add(1) - 1; i < int64(len(c.changed)); i = next.Add(1) - 1 {
 			of := c.changed[i]
 			k, records := &c.kept[of.chunk], c.records[of.from:of.to]
-			k.built, k.until = build(records, now, k.built), changesBy(records, c.account.config.Settings, now)
+			before := k.built
+			if k.outdated(now) {
+				before = nil
+			}
+			k.built, k.until = build(records, now, before), changesBy(records, c.account.config.Settings, now)
 		}
 	}
 	var others sync.WaitGroup

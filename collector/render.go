@@ -3,6 +3,7 @@ package collector
 import (
 	"bytes"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,12 +48,39 @@ func newTextRenderer(a *account, form Form, labelNames []string) *textRenderer {
 // render gives the text of a chunk. before is what it was, or nil.
 func (t *textRenderer) render(records []*record, now time.Time, before *chunkText) *chunkText {
 	t.begin()
-	for _, r := range records {
-		r.samples(&t.sample, t.settings, now, t.line)
+	var ends [][familyCount]int
+	if !t.form.Deflated {
+		ends = make([][familyCount]int, len(records))
+	}
+	for i, r := range records {
+		if ends != nil && before != nil && before.records[i] == r {
+			t.repeat(before, i)
+		} else {
+			r.samples(&t.sample, t.settings, now, t.line)
+		}
+		if ends != nil {
+			for family, lines := range t.lines {
+				ends[i][family] = len(lines)
+			}
+		}
 	}
 	made := t.end(before)
 	made.totals = totalsOf(records, t.settings, now)
+	if ends != nil {
+		made.records, made.ends = slices.Clone(records), ends
+	}
 	return made
+}
+
+// repeat adds the lines that a record had before.
+func (t *textRenderer) repeat(before *chunkText, i int) {
+	for family := range t.lines {
+		start := 0
+		if i > 0 {
+			start = before.ends[i-1][family]
+		}
+		t.lines[family] = append(t.lines[family], before.text[family][start:before.ends[i][family]]...)
+	}
 }
 
 func (t *textRenderer) begin() {

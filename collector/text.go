@@ -95,8 +95,13 @@ func (f *family) header(openMetrics bool) string {
 // chunkText is a chunk in one form: by family, its text or that deflated.
 type chunkText struct {
 	totals   *totals
-	text     [][]byte         // of forms that are not deflated
-	deflated []gzipjoin.Piece // of those that are
+	deflated []gzipjoin.Piece // of forms that are deflated
+
+	// Of those that are not, and what has to be known to render only what
+	// changed: the records, and how far the text of each goes, by family.
+	text    [][]byte
+	records []*record
+	ends    [][familyCount]int
 }
 
 // unusedAfter is how long text is kept for a form that nobody asks for.

@@ -25,9 +25,9 @@ import (
 // that, so that it differs from version 0.0.4 in nothing but its name.
 const text100 expfmt.Format = "text/plain; version=1.0.0; charset=utf-8"
 
-// sendBuffer is how much of an answer is gathered before it is sent: pieces
-// are often small.
-const sendBuffer = 256 << 10
+// sendBuffer is how much of an answer is gathered before it is sent on: pieces
+// are small, and each send wakes the reader.
+const sendBuffer = 512 << 10
 
 // exposition serves the metrics as the client asks for them: text of all kinds
 // from what is kept rendered, and everything else by promhttp, which makes each
@@ -93,22 +93,27 @@ func (h *handler) text(w http.ResponseWriter, r *http.Request, named, lines expf
 	w.Header().Set("Content-Type", string(named))
 	w.Header().Add("Vary", "Accept")
 	w.Header().Add("Vary", "Accept-Encoding")
-	buffered := bufio.NewWriterSize(w, sendBuffer)
-	var out sink = plain{buffered}
-	if form.Deflated {
-		w.Header().Set("Content-Encoding", "gzip")
-		deflater := h.deflaters.Get().(*gzipjoin.Deflater)
-		defer h.deflaters.Put(deflater)
-		out = zipped{gzipjoin.NewWriter(buffered), deflater}
+	parts := h.arrange(lines, rest, kept)
+	// An error of writing is the client's: it has gone, or reads too slowly.
+	if !form.Deflated {
+		_ = sendPlain(w, parts)
+		return
 	}
-	// Errors are the client's: it has gone, or reads too slowly.
-	if h.writeFamilies(out, lines, rest, kept) == nil {
-		_ = buffered.Flush()
-	}
+	w.Header().Set("Content-Encoding", "gzip")
+	deflater := h.deflaters.Get().(*gzipjoin.Deflater)
+	defer h.deflaters.Put(deflater)
+	_ = sendZipped(w, parts, deflater)
 }
 
-// writeFamilies writes families of two kinds, each sorted, in one order.
-func (h *handler) writeFamilies(out sink, format expfmt.Format, rest []*dto.MetricFamily, kept []collector.Family) error {
+// part is a piece of an exposition: text, and then the samples of a family
+// that was rendered before.
+type part struct {
+	text   []byte
+	family collector.Family
+}
+
+// arrange puts families of two kinds, each sorted, in one order.
+func (h *handler) arrange(format expfmt.Format, rest []*dto.MetricFamily, kept []collector.Family) []part {
 	var buf bytes.Buffer // what stands before the next rendered family
 	encoder := expfmt.NewEncoder(&buf, format)
 	encode := func(f *dto.MetricFamily) {
@@ -118,15 +123,14 @@ func (h *handler) writeFamilies(out sink, format expfmt.Format, rest []*dto.Metr
 			errorLog{h.Logger}.Println("error encoding metric family:", err)
 		}
 	}
+	var parts []part
 	for _, f := range kept {
 		for len(rest) > 0 && rest[0].GetName() < f.Name {
 			encode(rest[0])
 			rest = rest[1:]
 		}
 		buf.WriteString(f.Header())
-		if err := out.family(buf.Bytes(), f); err != nil {
-			return err
-		}
+		parts = append(parts, part{bytes.Clone(buf.Bytes()), f})
 		buf.Reset()
 	}
 	for _, f := range rest {
@@ -135,62 +139,49 @@ func (h *handler) writeFamilies(out sink, format expfmt.Format, rest []*dto.Metr
 	if closer, ok := encoder.(expfmt.Closer); ok { // OpenMetrics' last line
 		_ = closer.Close() // a bytes.Buffer takes everything
 	}
-	return out.end(buf.Bytes())
+	return append(parts, part{text: buf.Bytes()})
 }
 
-// sink takes an exposition, as text or compressed.
-type sink interface {
-	// family takes text and, after it, the samples of a family.
-	family(before []byte, f collector.Family) error
-	// end takes the rest of the text.
-	end(text []byte) error
-}
-
-type plain struct{ w io.Writer }
-
-func (p plain) family(before []byte, f collector.Family) error {
-	if err := p.end(before); err != nil {
-		return err
-	}
-	for lines := range f.Text {
-		if err := p.end(lines); err != nil {
-			return err
+func sendPlain(w http.ResponseWriter, parts []part) error {
+	size := 0
+	for _, p := range parts {
+		size += len(p.text)
+		for lines := range p.family.Text {
+			size += len(lines)
 		}
 	}
-	return nil
-}
-
-func (p plain) end(text []byte) error {
-	_, err := p.w.Write(text)
-	return err
-}
-
-type zipped struct {
-	w        *gzipjoin.Writer
-	deflater *gzipjoin.Deflater
-}
-
-func (z zipped) family(before []byte, f collector.Family) error {
-	if err := z.write(before); err != nil {
-		return err
-	}
-	for piece := range f.Deflated {
-		if err := z.w.Write(piece); err != nil {
+	w.Header().Set("Content-Length", strconv.Itoa(size))
+	buffered := bufio.NewWriterSize(w, min(size, sendBuffer))
+	for _, p := range parts {
+		if _, err := buffered.Write(p.text); err != nil {
 			return err
 		}
+		for lines := range p.family.Text {
+			if _, err := buffered.Write(lines); err != nil {
+				return err
+			}
+		}
 	}
-	return nil
+	return buffered.Flush()
 }
 
-func (z zipped) write(text []byte) error {
-	return z.w.Write(z.deflater.Deflate(nil, text)[0])
-}
-
-func (z zipped) end(text []byte) error {
-	if err := z.write(text); err != nil {
+func sendZipped(w io.Writer, parts []part, deflater *gzipjoin.Deflater) error {
+	buffered := bufio.NewWriterSize(w, sendBuffer/4)
+	zipped := gzipjoin.NewWriter(buffered)
+	for _, p := range parts {
+		if err := zipped.Write(deflater.Deflate(nil, p.text)[0]); err != nil {
+			return err
+		}
+		for piece := range p.family.Deflated {
+			if err := zipped.Write(piece); err != nil {
+				return err
+			}
+		}
+	}
+	if err := zipped.Close(); err != nil {
 		return err
 	}
-	return z.w.Close()
+	return buffered.Flush()
 }
 
 // acceptsGzip says whether a client takes gzip (RFC 9110, 12.5.3): it, or any

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"math"
 	"slices"
-	"strconv"
-	"unicode/utf8"
 )
 
 // Anomaly is a kind of departure from Alibaba's documentation of the answer.
@@ -68,27 +66,16 @@ type Subtask struct {
 	Code string
 }
 
-// codeInAnswer says that a 2xx answer is an error in disguise.
-type codeInAnswer struct{}
-
-func (*codeInAnswer) Error() string { return "an error code in a 2xx answer" }
-
 // decodeAnswer decodes the body of a 2xx answer. An error means that the
 // answer cannot be believed at all; anything smaller is counted and the rest
 // of the answer used. asked are the types in the question.
 func decodeAnswer(body []byte, asked []string) (*Answer, error) {
-	o, ok := decodeObject(body)
-	if !ok {
-		return nil, errors.New("the answer is not one JSON object")
+	d := decoder{tally: make(tally), asked: asked, seen: make(map[[2]string]int)}
+	o, requestID, err := d.open(body)
+	if err != nil {
+		return nil, err
 	}
-	if code, _ := text(o["Code"]); code != "" {
-		return nil, &codeInAnswer{}
-	}
-	d := decoder{asked: asked, seen: make(map[[2]string]int)}
-	d.answer.Anomalies = make(map[Anomaly]int)
-	if d.answer.RequestID = d.text(o["RequestId"]); d.answer.RequestID == "" {
-		return nil, errors.New("the answer has no RequestId")
-	}
+	d.answer.RequestID, d.answer.Anomalies = requestID, d.tally
 	tasks, present := o["TaskStatuses"]
 	if !present {
 		return nil, errors.New("the answer has no TaskStatuses")
@@ -100,10 +87,7 @@ func decodeAnswer(body []byte, asked []string) (*Answer, error) {
 	if isNull(tasks) {
 		d.count(NullList)
 	}
-	if !utf8.Valid(body) {
-		d.count(InvalidUTF8)
-	}
-	d.answer.TotalCount = d.totalCount(o["TotalCount"])
+	d.answer.TotalCount = d.wholeNumber(o["TotalCount"], TotalInvalid)
 	for _, task := range list {
 		d.task(task)
 	}
@@ -112,38 +96,10 @@ func decodeAnswer(body []byte, asked []string) (*Answer, error) {
 
 // decoder collects one answer.
 type decoder struct {
+	tally
 	answer Answer
 	asked  []string
 	seen   map[[2]string]int // task ID and type → index in answer.Subtasks
-}
-
-func (d *decoder) count(a Anomaly) { d.answer.Anomalies[a]++ }
-
-// text gives a field as a label's text and counts what had to be mended.
-func (d *decoder) text(raw []byte) string {
-	s, exact := text(raw)
-	if !exact {
-		d.count(WrongType)
-	}
-	s, clipped := clip(s)
-	if clipped {
-		d.count(TextClipped)
-	}
-	return s
-}
-
-// totalCount takes a whole number, also as a string, which the SDK takes too.
-func (d *decoder) totalCount(raw []byte) int64 {
-	s, exact := text(raw)
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n < 0 {
-		d.count(TotalInvalid)
-		return -1
-	}
-	if exact { // a JSON string, where a number is documented
-		d.count(WrongType)
-	}
-	return n
 }
 
 // task adds the subtasks of one entry of TaskStatuses.
@@ -213,19 +169,4 @@ func (d *decoder) status(raw []byte) float64 {
 		d.count(StatusUnknown)
 	}
 	return status
-}
-
-// decimal reads a finite number in decimal notation. The words and the
-// hexadecimal forms that strconv takes too are no statuses.
-func decimal(s string) (float64, bool) {
-	for _, r := range s {
-		if (r < '0' || r > '9') && r != '-' && r != '+' && r != '.' && r != 'e' && r != 'E' {
-			return 0, false
-		}
-	}
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil {
-		return 0, false
-	}
-	return f + 0, true // -0 becomes 0
 }

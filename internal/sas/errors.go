@@ -18,7 +18,7 @@ const (
 	// Throttled calls were refused for their number, not for what they are.
 	Throttled
 	// Refused means that the account's credentials are not accepted, or may
-	// not do this. Every other call of the account would end in the same way.
+	// not do this. Every other such call of the account would end in the same way.
 	Refused
 	// Clock means that this machine's clock is too far from the service's.
 	Clock
@@ -117,7 +117,7 @@ var codeRules = [...]codeRule{
 	{"forbidden", Refused, false, "grant the RAM action yundun-sas:" + actionMark},
 	{"actionunauthorized", Refused, false, "grant the RAM action yundun-sas:" + actionMark},
 	{"realnameauthentication", Refused, false, "the Alibaba Cloud account has to be verified by real name"},
-	{"illegalparam", Permanent, false, "the service refuses this UUID, task ID or type"},
+	{"illegalparam", Permanent, false, "the service refuses a parameter of the call, such as a UUID, task ID or type"},
 	{"invalidaction.notfound", Permanent, false, "the endpoint does not know the operation: check endpoint and region"},
 	{"servererror", Retryable, false, ""},
 	{"serviceunavailable", Retryable, false, ""},

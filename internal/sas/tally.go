@@ -1,0 +1,80 @@
+package sas
+
+import (
+	"errors"
+	"strconv"
+	"unicode/utf8"
+)
+
+// codeInAnswer says that a 2xx answer is an error in disguise.
+type codeInAnswer struct{}
+
+func (*codeInAnswer) Error() string { return "an error code in a 2xx answer" }
+
+// tally counts what in an answer did not fit the documentation, and reads the
+// fields of which there may be something to count.
+type tally map[Anomaly]int
+
+func (t tally) count(a Anomaly) { t[a]++ }
+
+// open gives the fields of a 2xx answer and its request ID. An error means that
+// the answer cannot be believed at all.
+func (t tally) open(body []byte) (o object, requestID string, err error) {
+	o, ok := decodeObject(body)
+	if !ok {
+		return nil, "", errors.New("the answer is not one JSON object")
+	}
+	if code, _ := text(o["Code"]); code != "" {
+		return nil, "", &codeInAnswer{}
+	}
+	if requestID = t.text(o["RequestId"]); requestID == "" {
+		return nil, "", errors.New("the answer has no RequestId")
+	}
+	if !utf8.Valid(body) {
+		t.count(InvalidUTF8)
+	}
+	return o, requestID, nil
+}
+
+// text gives a field as a label's text and counts what had to be mended.
+func (t tally) text(raw []byte) string {
+	s, exact := text(raw)
+	if !exact {
+		t.count(WrongType)
+	}
+	s, clipped := clip(s)
+	if clipped {
+		t.count(TextClipped)
+	}
+	return s
+}
+
+// wholeNumber takes a whole number of things, also as a string, which the SDK
+// takes too. It gives -1, and counts the given anomaly, for everything else.
+func (t tally) wholeNumber(raw []byte, invalid Anomaly) int64 {
+	s, exact := text(raw)
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 {
+		t.count(invalid)
+		return -1
+	}
+	if exact { // a JSON string, where a number is documented
+		t.count(WrongType)
+	}
+	return n
+}
+
+// decimal reads a finite number in decimal notation. The words and the
+// hexadecimal forms that strconv takes too are no numbers of the API's.
+func decimal(s string) (float64, bool) {
+	for _, r := range s {
+		if (r < '0' || r > '9') && r != '-' && r != '+' && r != '.' && r != 'e' && r != 'E' {
+			return 0, false
+		}
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return 0, false
+	}
+	return f + 0, true // -0 becomes 0
+}

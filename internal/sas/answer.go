@@ -11,25 +11,30 @@ type Anomaly string
 
 // The kinds of anomaly that decoding tells apart.
 const (
-	StatusUnknown  Anomaly = "status_unknown"      // a number, but none of 0 to 4
-	StatusInvalid  Anomaly = "status_invalid"      // no number, or none at all
-	WrongType      Anomaly = "wrong_type"          // a number, say, where a string is documented
-	NullList       Anomaly = "null_list"           // null where a list is documented
-	MissingList    Anomaly = "missing_list"        // a task without TaskStatusList
-	MalformedEntry Anomaly = "malformed_entry"     // a list entry that is no object, or a list that is none
-	MissingID      Anomaly = "missing_id"          // a subtask without TaskId or Type
-	Duplicate      Anomaly = "duplicate"           // the same task and type twice in an answer
-	TypeNotAsked   Anomaly = "type_not_asked"      // a type that was not in the question
-	TextClipped    Anomaly = "text_clipped"        // a text over 128 bytes
-	InvalidUTF8    Anomaly = "invalid_utf8"        // an answer that is not UTF-8
-	TotalInvalid   Anomaly = "total_count_invalid" // TotalCount absent, negative or no whole number
+	StatusUnknown   Anomaly = "status_unknown"      // a number, but none of 0 to 4
+	StatusInvalid   Anomaly = "status_invalid"      // no number, or none at all
+	WrongType       Anomaly = "wrong_type"          // a number, say, where a string is documented
+	NullList        Anomaly = "null_list"           // null where a list is documented
+	MissingList     Anomaly = "missing_list"        // a list that is not there, as in a task without TaskStatusList
+	MalformedEntry  Anomaly = "malformed_entry"     // a list entry that is no object, or a list that is none
+	MissingID       Anomaly = "missing_id"          // a subtask without TaskId or Type, a task or server without ID
+	InvalidID       Anomaly = "invalid_id"          // an ID that could not be asked about: no UUID, or no task's ID
+	Duplicate       Anomaly = "duplicate"           // the same subtask, task or server twice in an answer
+	TypeNotAsked    Anomaly = "type_not_asked"      // a type that was not in the question
+	TextClipped     Anomaly = "text_clipped"        // a text over 128 bytes
+	InvalidUTF8     Anomaly = "invalid_utf8"        // an answer that is not UTF-8
+	TotalInvalid    Anomaly = "total_count_invalid" // TotalCount absent, negative or no whole number
+	CountInvalid    Anomaly = "count_invalid"       // a task's number of servers: negative or no whole number
+	ProgressInvalid Anomaly = "progress_invalid"    // a task's progress: no percentage, or none of 0 to 100
+	TimeInvalid     Anomaly = "time_invalid"        // a task's start or end: no Unix milliseconds from 1990 to 2100
 )
 
 // Anomalies are all kinds that decoding can count.
 func Anomalies() []Anomaly {
 	return []Anomaly{
 		StatusUnknown, StatusInvalid, WrongType, NullList, MissingList, MalformedEntry,
-		MissingID, Duplicate, TypeNotAsked, TextClipped, InvalidUTF8, TotalInvalid,
+		MissingID, InvalidID, Duplicate, TypeNotAsked, TextClipped, InvalidUTF8, TotalInvalid,
+		CountInvalid, ProgressInvalid, TimeInvalid,
 	}
 }
 

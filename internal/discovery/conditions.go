@@ -1,0 +1,98 @@
+package discovery
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+
+	"aliyun_vulscan_exporter/internal/sas"
+)
+
+// condition is something that may last over many refreshes. It is logged when
+// it begins, when it changes and when it ends.
+type condition int
+
+const (
+	failing  condition = iota // the refresh is not complete
+	odd                       // the list does not fit the documentation
+	peculiar                  // there is something else to say of the list
+)
+
+// remark is what there is to say of a list that was read; the zero value is
+// nothing.
+type remark struct {
+	msg    string
+	normal bool  // nothing need be wrong
+	detail []any // keys and values
+}
+
+// report logs how a refresh ended.
+func (l *list[T]) report(err error, took time.Duration) {
+	class, state := judge(err)
+	entries := len(l.known.Items)
+	logger := level.Debug(l.logger)
+	// Whoever holds calls back tells why.
+	turned := class != sas.Canceled && l.turned(failing, state)
+	if err == nil {
+		if turned {
+			logger = level.Info(l.logger)
+		}
+		logger.Log("msg", "the list is complete", "entries", entries, "took", took)
+		return
+	}
+	if turned {
+		logger = level.Warn(l.logger)
+	}
+	complete := "never"
+	if !l.known.At.IsZero() {
+		complete = l.known.At.UTC().Format(time.RFC3339)
+	}
+	logger.Log("msg", "the list is not complete, what was known before stays", "result", state,
+		"last_complete", complete, "entries", entries, "took", took, "err", err)
+}
+
+// turned says whether a condition is another one than was logged last.
+func (l *list[T]) turned(c condition, state string) bool {
+	before := l.told[c]
+	l.told[c] = state
+	return before != state
+}
+
+// remarkOn logs what is odd about a list that was read.
+func (l *list[T]) remarkOn(f finding[T]) {
+	l.remark(peculiar, f.remark)
+	if len(f.anomalies) == 0 {
+		l.remark(odd, remark{})
+		return
+	}
+	kinds := slices.Sorted(maps.Keys(f.anomalies))
+	counts := make([]string, len(kinds))
+	for i, kind := range kinds {
+		counts[i] = fmt.Sprintf("%s=%d", kind, f.anomalies[kind])
+	}
+	l.remark(odd, remark{
+		msg:    fmt.Sprintf("what does not fit the documentation was mended or left out: %s", kinds),
+		detail: []any{"anomalies", strings.Join(counts, " ")},
+	})
+}
+
+func (l *list[T]) remark(c condition, r remark) {
+	before := l.told[c]
+	if !l.turned(c, r.msg) {
+		return
+	}
+	logger := level.Warn(l.logger)
+	if r.normal || r.msg == "" {
+		logger = level.Info(l.logger)
+	}
+	if r.msg == "" {
+		logger.Log("msg", "no longer: "+before)
+		return
+	}
+	log.With(logger, "msg", r.msg).Log(r.detail...)
+}

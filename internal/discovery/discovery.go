@@ -1,0 +1,110 @@
+package discovery
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/go-kit/log"
+
+	"aliyun_vulscan_exporter/config"
+	"aliyun_vulscan_exporter/internal/sas"
+)
+
+// Kinds of lists, as logs name them.
+const (
+	KindTasks   = "tasks"
+	KindServers = "servers"
+)
+
+// API is what discovery needs of Security Center; *sas.Client is one. Whoever
+// has a quota to keep wraps it. Errors should be *sas.Error: their class says
+// when to try again. A call that is held back because the account's calls are
+// refused anyway fails with the class sas.Canceled, which is not logged.
+type API interface {
+	// OnceTasks makes one attempt to read a page of tasks, newest first.
+	OnceTasks(ctx context.Context, q sas.TaskQuery) (*sas.Page[sas.Task], error)
+	// Instances makes one attempt to read a page of servers.
+	Instances(ctx context.Context, q sas.InstanceQuery) (*sas.Page[sas.Instance], error)
+}
+
+// Server is a discovered server.
+type Server struct {
+	UUID string // as the service writes it, maybe with the prefix "inet-"
+	// Name is the instance's, or the UUID where it has none.
+	Name string
+	// InstanceID, Region, IP and OS are empty where the service did not say.
+	InstanceID, Region, IP, OS string
+	// Types are those of the account that exist for the server's system; at
+	// least one. Other servers may share the slice.
+	Types []string
+}
+
+// List is what is known of one kind. Nobody changes its items.
+type List[T any] struct {
+	// Items are those of the last complete list that pass the filters, and
+	// what a doubtful one added since; each once.
+	Items []T
+	// At is when the last complete refresh ended; zero if there was none yet.
+	At time.Time
+	// Err is why the last refresh was not complete; nil if it was.
+	Err error
+}
+
+// Found is all that is known of an account.
+type Found struct {
+	Tasks   List[sas.Task] // newest first
+	Servers List[Server]
+}
+
+// Options say what to discover and whom to tell.
+type Options struct {
+	// Account is the name that logs and errors carry.
+	Account string
+	// Tasks and Servers are the account's settings; nil leaves the kind out.
+	Tasks   *config.TaskDiscovery
+	Servers *config.ServerDiscovery
+	// Types are the account's.
+	Types  []string
+	API    API
+	Logger log.Logger
+	// Known is what an earlier Run found, as before a reload: the entries of a
+	// kind that is still discovered stay until a complete list lacks them.
+	Known Found
+	// Found is told what is known after every refresh of either list, complete
+	// or not. It is not called twice at once, and must not block.
+	Found func(Found)
+}
+
+// Run discovers until the context ends. It begins at once, with both lists at
+// the same time. Nothing of it runs any more when it returns.
+func Run(ctx context.Context, o Options) {
+	var (
+		running sync.WaitGroup
+		mu      sync.Mutex
+		found   Found
+	)
+	if o.Tasks != nil {
+		found.Tasks = o.Known.Tasks
+	}
+	if o.Servers != nil {
+		found.Servers = o.Known.Servers
+	}
+	tell := func(change func()) {
+		mu.Lock()
+		defer mu.Unlock()
+		change()
+		o.Found(found)
+	}
+	if o.Tasks != nil {
+		l := newTaskList(o)
+		l.tell = func(known List[sas.Task]) { tell(func() { found.Tasks = known }) }
+		running.Go(func() { l.run(ctx) })
+	}
+	if o.Servers != nil {
+		l := newServerList(o)
+		l.tell = func(known List[Server]) { tell(func() { found.Servers = known }) }
+		running.Go(func() { l.run(ctx) })
+	}
+	running.Wait()
+}

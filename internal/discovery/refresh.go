@@ -1,0 +1,168 @@
+package discovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-kit/log"
+
+	"aliyun_vulscan_exporter/internal/sas"
+)
+
+const (
+	// firstRetry follows a failure that may pass by itself. After further ones
+	// in a row it doubles, up to the refresh interval.
+	firstRetry = 5 * time.Second
+	// refusedPause is the least pause after failures that somebody has to mend.
+	refusedPause = 30 * time.Second
+	// leastPause keeps a list that takes longer to read than its interval from
+	// being read all the time.
+	leastPause = time.Second
+)
+
+// Results of refreshes that are not complete although every call succeeded.
+const (
+	resultPartial     = "partial"
+	resultUnconfirmed = "unconfirmed"
+)
+
+// incomplete is why a list that was answered does not replace the known one.
+type incomplete struct{ result, text string }
+
+func (e *incomplete) Error() string { return e.text }
+
+// finding is what was found, not yet weighed against what is known.
+type finding[T any] struct {
+	items     []T // what passes the filters, each once
+	doubt     string
+	anomalies map[sas.Anomaly]int
+	remark    remark
+}
+
+// list keeps one kind current.
+type list[T any] struct {
+	name     string // for errors
+	interval time.Duration
+	find     func(context.Context) (finding[T], error)
+	key      func(T) string
+	// trim makes of all that passes the filters what is followed.
+	trim   func([]T) []T
+	tell   func(List[T])
+	logger log.Logger
+	told   map[condition]string // what was logged last
+
+	known List[T]
+	// doubted is what the last list had, if it was doubtful and lacked known
+	// items; otherwise nil.
+	doubted []T
+}
+
+func newList[T any](o Options, kind, action string, interval time.Duration) *list[T] {
+	return &list[T]{
+		name:     fmt.Sprintf("%s for account %q", action, o.Account),
+		interval: interval,
+		logger:   log.With(o.Logger, "account", o.Account, "kind", kind),
+		told:     map[condition]string{failing: "not yet tried"},
+	}
+}
+
+// run refreshes the list until the context ends.
+func (l *list[T]) run(ctx context.Context) {
+	failures := 0
+	for {
+		start := time.Now()
+		err := l.refresh(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		failures++
+		if !transient(err) {
+			failures = 0
+		}
+		took := time.Since(start)
+		l.known.Err = err
+		l.report(err, took)
+		l.tell(l.known)
+		if !sleep(ctx, l.pause(err, failures, took)) {
+			return
+		}
+	}
+}
+
+// pause is how long to wait after a refresh.
+func (l *list[T]) pause(err error, failures int, took time.Duration) time.Duration {
+	switch class, result := judge(err); {
+	case err == nil || result == resultUnconfirmed:
+		return max(l.interval-took, leastPause)
+	case transient(err):
+		return min(firstRetry<<min(failures-1, 20), l.interval)
+	case class == sas.Canceled:
+		return min(refusedPause, l.interval)
+	}
+	return max(refusedPause, l.interval)
+}
+
+// refresh reads the list and makes it the known one. Items that a doubtful list
+// lacks stay, until the next list lacks them too.
+func (l *list[T]) refresh(ctx context.Context) error {
+	found, err := l.find(ctx)
+	if err != nil {
+		return err
+	}
+	l.remarkOn(found)
+	if found.doubt == "" && len(found.items) == 0 {
+		found.doubt = "nothing was found"
+	}
+	before := l.known.Items
+	if l.doubted != nil {
+		before = l.doubted
+	}
+	if found.doubt == "" {
+		before = nil
+	}
+	l.known.Items = l.trim(slices.Concat(found.items, l.lacking(found.items, before)))
+	l.doubted = nil
+	if kept := l.lacking(found.items, l.known.Items); len(kept) > 0 {
+		l.doubted = append([]T{}, found.items...) // not nil, even if empty
+		return &incomplete{resultUnconfirmed, fmt.Sprintf(
+			"%s: %s; %d known entries that it lacks stay until the next list lacks them too", l.name, found.doubt, len(kept))}
+	}
+	l.known.At = time.Now()
+	return nil
+}
+
+// lacking gives those of some items that a list lacks.
+func (l *list[T]) lacking(list, items []T) []T {
+	has := make(map[string]bool, len(list))
+	for _, item := range list {
+		has[l.key(item)] = true
+	}
+	return slices.DeleteFunc(slices.Clone(items), func(item T) bool { return has[l.key(item)] })
+}
+
+// judge gives the class of a failure and the API's error code, or what stands
+// for it; no result without a failure.
+func judge(err error) (class sas.Class, result string) {
+	var (
+		failed *sas.Error
+		part   *incomplete
+	)
+	switch {
+	case err == nil:
+		return sas.Permanent, ""
+	case errors.As(err, &failed):
+		return failed.Class, failed.Result
+	case errors.As(err, &part):
+		return sas.Permanent, part.result
+	}
+	return sas.Permanent, sas.ResultResponse
+}
+
+// transient says whether a failure may pass by itself.
+func transient(err error) bool {
+	class, _ := judge(err)
+	return class == sas.Retryable || class == sas.Throttled || class == sas.Response
+}

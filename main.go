@@ -189,7 +189,7 @@ func newExporter(f *flags, cfg *config.Config, own shard.Shard, stderr io.Writer
 	e.logger, e.slog = f.newLogger(stderr)
 	level.Info(e.logger).Log("msg", "starting "+program, "version", version.Info(), "build", version.BuildContext())
 	stateErrors := newStateErrors()
-	options := collector.Options{Connect: connect, Logger: e.logger, Once: f.once}
+	options := collector.Options{Connect: connect, Logger: e.logger, Owns: own.Owns, Once: f.once}
 	if f.stateFile != "" {
 		var err error
 		if e.state, err = state.Open(f.stateFile, state.Options{Logger: e.logger, Errors: stateErrors}); err != nil {
@@ -232,11 +232,6 @@ func newStateErrors() prometheus.Counter {
 
 // apply makes a configuration the running one.
 func (e *exporter) apply(cfg *config.Config) error {
-	for _, a := range cfg.Accounts {
-		if a.Discovery.Tasks != nil || a.Discovery.Servers != nil {
-			level.Warn(e.logger).Log("msg", "this version does not discover: only listed servers and task IDs are polled", "account", a.Name)
-		}
-	}
 	if e.shard.Total > 1 {
 		cfg = cfg.Share(e.shard.Owns, e.shard.Total)
 	}
@@ -271,6 +266,9 @@ func (e *exporter) once(ctx context.Context, stdout io.Writer) error {
 		}
 	}
 	for _, s := range e.collector.Summaries() {
+		if s.Undisclosed > 0 {
+			return fmt.Errorf("account %q: not everything could be discovered: the log says why", s.Account)
+		}
 		if s.Failing > 0 || s.Refused || s.Waiting > 0 {
 			return fmt.Errorf("account %q: the polls of %d of its %d servers did not succeed", s.Account, s.Failing+s.Pending, s.Servers())
 		}
@@ -281,7 +279,7 @@ func (e *exporter) once(ctx context.Context, stdout io.Writer) error {
 // serve serves HTTP until the context ends or listening fails.
 func (e *exporter) serve(ctx context.Context, stdout io.Writer) error {
 	handler, err := web.New(web.Options{
-		Families: e.collector.Families, Fleet: e.fleet, Rest: e.rest, Summaries: e.collector.Summaries,
+		Families: e.collector.Families, Fleet: e.fleet, Rest: e.rest, Summaries: e.collector.Summaries, Servers: e.collector.Servers,
 		ScrubbedConfig: func() ([]byte, error) { return e.holder.Current().ScrubbedYAML() },
 		Reload:         e.holder.Reload, TelemetryPath: e.flags.telemetryPath,
 		MaxRequests: e.flags.maxRequests, Lifecycle: e.flags.lifecycle, Pprof: e.flags.pprof,

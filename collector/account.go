@@ -9,8 +9,8 @@ import (
 	"github.com/go-kit/log"
 
 	"aliyun_vulscan_exporter/config"
+	"aliyun_vulscan_exporter/internal/discovery"
 	"aliyun_vulscan_exporter/internal/sas"
-	"aliyun_vulscan_exporter/internal/state"
 )
 
 // maxTaskIDs is the most task IDs that travel in one call. No limit is
@@ -19,6 +19,7 @@ const maxTaskIDs = 50
 
 // API is what the collector needs of Security Center; *sas.Client is one.
 type API interface {
+	discovery.API
 	// VulCheckTaskStatusDetail makes one attempt. Its error is a *sas.Error.
 	VulCheckTaskStatusDetail(ctx context.Context, q sas.Query) (*sas.Answer, error)
 	// Close frees idle connections.
@@ -27,14 +28,17 @@ type API interface {
 
 // server is one watched server and its place in the schedule.
 type server struct {
-	questions []sas.Query
-	latest    *record   // what polls know
-	record    *record   // what scrapes see; replaced by account.publish
-	stamped   time.Time // of the state: the last success that it has
+	questions []sas.Query // replaced with the account's mu held
+	latest    *record     // what polls know
+	record    *record     // what scrapes see; replaced by account.publish
+	stamped   time.Time   // of the state: the last success that it has
 	chunk     *chunk
 	due       time.Time
 	failures  int  // failed polls in a row
 	probe     bool // the poll under way tries whether credentials are accepted again
+	polling   bool // it is not in the queue
+	askedAnew bool // while it is polled, it came to be asked something else
+	gone      bool // it is no server of the account any more
 }
 
 // account is one account: its servers, its quota and its poller. Accounts
@@ -46,18 +50,23 @@ type account struct {
 	codes   *codeLabels
 	metrics *metrics
 	keeper  *keeper // nil: nothing is kept over restarts
+	owns    func(uuid string) bool
 	logger  log.Logger
 	once    bool
-	chunks  []*chunk
-	types   []string // that any server is asked for
 	totals  *cache[totals]
+
+	plainLogger log.Logger // without the account's name
 
 	cancel context.CancelFunc
 	done   chan struct{}
 	wake   chan struct{} // a poll ended: look at the queue again
 
 	mu        sync.Mutex
-	servers   []*server // in the configuration's order
+	servers   []*server // in the configuration's order, then discovered ones
+	chunks    []*chunk  // of servers
+	layout    int       // raised whenever chunks come or go
+	types     []string  // that any server is asked for
+	found     discovery.Found
 	queue     queue
 	inFlight  int
 	refused   bool      // the credentials are not accepted
@@ -70,15 +79,17 @@ type account struct {
 // servers that stay is kept, and so is what its quota has seen.
 func newAccount(c config.Account, before *account, o Options, m *metrics, k *keeper) *account {
 	a := &account{
-		config:    c,
-		metrics:   m,
-		keeper:    k,
-		logger:    log.With(o.Logger, "account", c.Name),
-		once:      o.Once,
-		done:      make(chan struct{}),
-		wake:      make(chan struct{}, 1),
-		failingBy: make(map[string]int),
-		queue:     queue{patience: max(c.SettledInterval, c.StaleAfter/2)},
+		config:      c,
+		metrics:     m,
+		keeper:      k,
+		owns:        o.Owns,
+		logger:      log.With(o.Logger, "account", c.Name),
+		plainLogger: o.Logger,
+		once:        o.Once,
+		done:        make(chan struct{}),
+		wake:        make(chan struct{}, 1),
+		failingBy:   make(map[string]int),
+		queue:       queue{patience: max(c.SettledInterval, c.StaleAfter/2)},
 	}
 	known := make(map[string]*server)
 	if before == nil {
@@ -86,39 +97,35 @@ func newAccount(c config.Account, before *account, o Options, m *metrics, k *kee
 	} else {
 		a.quota, a.codes = before.quota, before.codes
 		a.quota.configure(c.RequestsPerSecond)
-		for _, s := range before.servers {
-			known[s.record.server.UUID] = s
-		}
+		known, a.found = byKey(before.servers), stillDiscovered(c.Discovery, before.found)
 	}
 	now := time.Now()
-	var kept map[string]state.Server
-	if k != nil && slices.ContainsFunc(c.Servers, func(s config.Server) bool { return known[s.UUID] == nil }) {
-		kept, _ = k.state.Restore(c.Name) // the state tells of its troubles
-	}
-	for _, target := range c.Servers {
-		from, restorable := kept[target.UUID]
-		if known[target.UUID] == nil && restorable {
-			r := restored(target, from, a.interpretation())
-			known[target.UUID] = &server{latest: r, record: r, stamped: r.lastSuccess, due: now}
+	list := targets(c, a.found, a.owns)
+	kept := a.keptState(list, known)
+	for _, t := range list {
+		s := known[t.key()]
+		if s == nil {
+			s = a.restored(t, kept)
 		}
-		a.add(target, known[target.UUID], now)
+		a.servers = append(a.servers, a.newServer(t, s, now))
 	}
-	a.chunks, a.types = chunked(a.servers), typesOf(c.Servers)
+	a.requeue(now)
+	a.chunks, a.types = chunked(a.servers), typesOf(a.servers)
 	a.totals = newCache(a, func() builder[totals] {
 		return func(records []*record, now time.Time, _ *totals) *totals { return totalsOf(records, c.Settings, now) }
 	})
-	a.metrics.addAccount(c.Name)
+	a.metrics.addAccount(c)
 	a.api = o.Connect(c, a.metrics.observer(c.Name, a.codes))
 	return a
 }
 
-// add puts a server into the account. A server that was known stays due when
-// it was, unless it is asked something else now.
-func (a *account) add(target config.Server, known *server, now time.Time) {
-	s := &server{questions: questions(target), due: now, record: &record{server: target, total: -1}}
+// newServer makes a server of an account. One that was known stays due when it
+// was, unless it is asked something else now.
+func (a *account) newServer(t *target, known *server, now time.Time) *server {
+	s := &server{questions: questions(t), due: now, record: &record{server: t, total: -1}}
 	if known != nil {
 		kept := *known.latest
-		kept.server = target
+		kept.server = t
 		s.record, s.failures, s.stamped = &kept, known.failures, known.stamped
 		if slices.EqualFunc(s.questions, known.questions, sameQuestion) {
 			s.due = known.due
@@ -128,18 +135,15 @@ func (a *account) add(target config.Server, known *server, now time.Time) {
 	if s.record.failure != "" {
 		a.failingBy[s.record.failure]++
 	}
-	a.servers = append(a.servers, s)
-	if len(s.questions) > 0 {
-		a.queue.push(s, urgent(s.record, a.config.Settings, now))
-	}
+	return s
 }
 
 // questions gives the calls that a poll of a server takes: its tasks share
 // their types, so they travel together, in chunks.
-func questions(target config.Server) []sas.Query {
+func questions(t *target) []sas.Query {
 	var list []sas.Query
-	for ids := range slices.Chunk(target.TaskIDs, maxTaskIDs) {
-		list = append(list, sas.Query{UUID: target.UUID, TaskIDs: ids, Types: target.Types})
+	for ids := range slices.Chunk(t.TaskIDs, maxTaskIDs) {
+		list = append(list, sas.Query{UUID: t.UUID, TaskIDs: ids, Types: t.Types})
 	}
 	return list
 }
@@ -159,17 +163,17 @@ func (a *account) interpretation() interpretation {
 	}}
 }
 
-// pace is how an account's polling keeps up.
+// pace is how an account's polling keeps up, and what was discovered.
 type pace struct {
 	allowed float64 // calls a second
 	lag     time.Duration
-	refused bool
+	found   discovery.Found
 }
 
 func (a *account) pace(now time.Time) pace {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return pace{allowed: a.quota.allowed(), lag: a.queue.lag(now), refused: a.refused}
+	return pace{allowed: a.quota.allowed(), lag: a.queue.lag(now), found: a.found}
 }
 
 // records copies pointers to what is known of each server at one moment:

@@ -37,7 +37,13 @@ func chunked(servers []*server) []*chunk {
 
 // show publishes what polls of a server found. It is called with a.mu held.
 func (a *account) show(s *server, f *finding) {
-	a.publish(s, f.record)
+	r := f.record
+	if now := s.latest.server; r.server != now { // it was given another name meanwhile
+		renamed := *r
+		renamed.server = now
+		r = &renamed
+	}
+	a.publish(s, r)
 	for _, ended := range f.ended {
 		a.metrics.scanEnded(a.config.Name, ended)
 	}
@@ -60,6 +66,7 @@ type cache[T any] struct {
 	newBuilder func() builder[T] // a builder works for one goroutine at a time
 
 	mu       sync.Mutex
+	layout   int       // of the account, when kept was made
 	kept     []kept[T] // as account.chunks
 	builders []builder[T]
 	changed  []change  // while chunks are built anew
@@ -67,6 +74,7 @@ type cache[T any] struct {
 }
 
 type kept[T any] struct {
+	chunk   *chunk
 	built   *T
 	version uint64
 	until   time.Time // when it is out of date even if no record changes; zero: never
@@ -78,7 +86,7 @@ func (k *kept[T]) outdated(now time.Time) bool { return !k.until.IsZero() && !no
 type change struct{ chunk, from, to int }
 
 func newCache[T any](a *account, newBuilder func() builder[T]) *cache[T] {
-	return &cache[T]{account: a, newBuilder: newBuilder, kept: make([]kept[T], len(a.chunks))}
+	return &cache[T]{account: a, newBuilder: newBuilder, layout: -1}
 }
 
 // current gives what is made of each chunk now. Scrapes at the same time wait
@@ -102,8 +110,9 @@ func (c *cache[T]) findChanged(now time.Time) {
 	c.changed, c.records = c.changed[:0], c.records[:0]
 	c.account.mu.Lock()
 	defer c.account.mu.Unlock()
+	c.align()
 	for i := range c.kept {
-		k, chunk := &c.kept[i], c.account.chunks[i]
+		k, chunk := &c.kept[i], c.kept[i].chunk
 		if k.built != nil && k.version == chunk.version && !k.outdated(now) {
 			continue
 		}
@@ -113,6 +122,23 @@ func (c *cache[T]) findChanged(now time.Time) {
 			c.records = append(c.records, s.record)
 		}
 		c.changed = append(c.changed, change{i, from, len(c.records)})
+	}
+}
+
+// align makes kept what it has to be where chunks came or went. It is called
+// with the account's mu held.
+func (c *cache[T]) align() {
+	if c.layout == c.account.layout {
+		return
+	}
+	before := make(map[*chunk]kept[T], len(c.kept))
+	for _, k := range c.kept {
+		before[k.chunk] = k
+	}
+	c.layout, c.kept = c.account.layout, make([]kept[T], len(c.account.chunks))
+	for i, chunk := range c.account.chunks {
+		c.kept[i] = before[chunk]
+		c.kept[i].chunk = chunk
 	}
 }
 

@@ -72,7 +72,7 @@ func TestOnceTriesEveryServerOnce(t *testing.T) {
 		for i := range 30 {
 			wantEqual(t, fmt.Sprint("questions about server ", i+1), len(w.questionsOf(uuid(i+1))), 1)
 		}
-		want := "[{main 28 2 0 0 false} {refused 0 1 29 0 true} {throttled 10 0 0 0 false} {slow 0 1 0 0 false}]"
+		want := "[{main 28 2 0 0 0 0 false} {refused 0 1 29 0 0 0 true} {throttled 10 0 0 0 0 0 false} {slow 0 1 0 0 0 0 false}]"
 		got := w.collector.Summaries()
 		wantEqual(t, "servers of the throttled account that were tried", got[2].OK+got[2].Failing, 10)
 		got[2].OK, got[2].Failing = 10, 0          // a call that is throttled three times has failed

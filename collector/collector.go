@@ -21,17 +21,19 @@ type Options struct {
 	// State keeps what is known over restarts; nil: nothing does. The Collector
 	// does not close it.
 	State State
+	// Owns says which discovered servers are this process's; nil: all.
+	Owns func(uuid string) bool
 	// Once makes the collector try every server once and then stop polling.
 	Once bool
 }
 
 // Collector polls the servers of a configuration. As a prometheus.Collector it
-// gives what concerns the polling of accounts; Fleet and Families give what it
+// gives what concerns accounts as a whole; Fleet and Families give what it
 // knows of servers.
 type Collector struct {
 	options Options
 	metrics *metrics
-	descs   paceDescs
+	descs   accountDescs
 	kept    texts
 	keeper  *keeper // nil without a State
 
@@ -45,7 +47,7 @@ type Collector struct {
 
 // New makes a Collector without accounts: Apply gives it some.
 func New(o Options) *Collector {
-	c := &Collector{options: o, metrics: newMetrics(), descs: newPaceDescs()}
+	c := &Collector{options: o, metrics: newMetrics(), descs: newAccountDescs()}
 	if o.State != nil {
 		c.keeper = newKeeper(o.State, c.keys)
 	}
@@ -109,8 +111,8 @@ func (c *Collector) flush() {
 func (c *Collector) keys() map[state.Key]bool {
 	keys := make(map[state.Key]bool)
 	for _, a := range c.running() {
-		for _, s := range a.config.Servers {
-			keys[state.Key{Account: a.config.Name, UUID: s.UUID}] = true
+		for _, r := range a.records() {
+			keys[state.Key{Account: a.config.Name, UUID: r.server.UUID}] = true
 		}
 	}
 	return keys
@@ -169,6 +171,9 @@ type Summary struct {
 	// Waiting are the Pending servers that polling will still come to: not
 	// those of refused accounts, nor those without a task to ask for.
 	Waiting int
+	// Undiscovered are the lists, of servers and of tasks, that were not yet
+	// tried to read; Undisclosed those that could not be read completely.
+	Undiscovered, Undisclosed int
 	// Refused says that the account's credentials are not accepted.
 	Refused bool
 }
@@ -188,10 +193,17 @@ func (c *Collector) Summaries() []Summary {
 }
 
 func (a *account) summary(now time.Time) Summary {
-	t, refused := a.sum(slices.Values(a.totals.current(now))), a.pace(now).refused
-	s := Summary{Account: a.config.Name, OK: t.ok, Failing: t.failing, Pending: t.pending, Refused: refused}
-	if !refused {
-		s.Waiting = t.askable
+	t := a.sum(slices.Values(a.totals.current(now)))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := Summary{Account: a.config.Name, OK: t.ok, Failing: t.failing, Pending: t.pending, Refused: a.refused}
+	if !a.refused {
+		s.Waiting, s.Undiscovered = t.askable, a.undiscovered()
+	}
+	for _, err := range []error{a.found.Tasks.Err, a.found.Servers.Err} {
+		if err != nil {
+			s.Undisclosed++
+		}
 	}
 	return s
 }

@@ -22,10 +22,12 @@ type LargeFleet struct {
 	*Collector
 	account *account
 	random  *rand.Rand
+
+	renderer *textRenderer
 }
 
-// NewLargeFleet makes a fleet of servers with four subtasks each, of which a
-// tenth has failed.
+// NewLargeFleet makes a fleet of servers with four subtasks each. A tenth of
+// them fails; one in fifty subtasks that change does otherwise than before.
 func NewLargeFleet(servers int) *LargeFleet {
 	f := &LargeFleet{random: rand.New(rand.NewPCG(1, 2))}
 	f.Collector = New(Options{Logger: log.NewNopLogger(), Connect: func(config.Account, func(string, string, time.Duration)) API { return idle{} }})
@@ -48,19 +50,46 @@ func NewLargeFleet(servers int) *LargeFleet {
 	return f
 }
 
-// Change has so many servers answer anew.
-func (f *LargeFleet) Change(servers int) {
+// Change has so many servers answer anew, and says which.
+func (f *LargeFleet) Change(servers int) (which []int) {
 	for range servers {
-		f.answer(f.random.IntN(len(f.account.servers)))
+		i := f.random.IntN(len(f.account.servers))
+		f.answer(i)
+		which = append(which, i)
 	}
+	return which
+}
+
+// UUID gives a server's.
+func (f *LargeFleet) UUID(i int) string { return f.account.servers[i].record.server.UUID }
+
+// Texts gives the text of every server, by UUID and family, and the families'
+// headers.
+func (f *LargeFleet) Texts() (texts map[string][][]byte, headers []string) {
+	texts = make(map[string][][]byte)
+	for _, of := range families(nil) {
+		headers = append(headers, of.header(false))
+	}
+	for i := range f.account.servers {
+		texts[f.UUID(i)] = f.TextOf(i)
+	}
+	return texts, headers
+}
+
+// TextOf renders one server.
+func (f *LargeFleet) TextOf(i int) [][]byte {
+	if f.renderer == nil {
+		f.renderer = newTextRenderer(f.account, Form{}, nil)
+	}
+	return f.renderer.render([]*record{f.account.servers[i].record}, time.Now(), nil).text
 }
 
 func (f *LargeFleet) answer(i int) {
 	s := f.account.servers[i]
 	a := &sas.Answer{RequestID: "R", TotalCount: 4}
-	for _, typ := range s.record.server.Types {
+	for k, typ := range s.record.server.Types {
 		st := sas.Subtask{TaskID: "ad8afca3914a5fff4636e67f18e259c" + string("0123456789abcdef"[i%16]), Type: typ, Status: float64(f.random.IntN(5))}
-		if f.random.IntN(10) == 0 {
+		if fails := (i*4+k)%10 == 0; fails != (f.random.IntN(50) == 0) {
 			st.Code = "push_command_failed"
 		}
 		a.Subtasks = append(a.Subtasks, st)

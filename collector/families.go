@@ -106,7 +106,7 @@ func infoLabels(configured []string) []string {
 type sample struct {
 	family  int
 	value   float64
-	server  *config.Server
+	server  *target
 	taskID  string
 	typ     string
 	code    string    // as a label
@@ -118,7 +118,7 @@ type sample struct {
 // samples gives all samples of a server, in any order of families. Each is
 // given in m, which saves an allocation a server.
 func (r *record) samples(m *sample, s config.Settings, now time.Time, yield func(*sample)) {
-	*m = sample{server: &r.server}
+	*m = sample{server: r.server}
 	give := func(family int, value float64, again bool) {
 		m.family, m.value, m.again = family, value, again
 		yield(m)
@@ -203,9 +203,7 @@ func (m *sample) label(name, account string) string {
 		return m.server.UUID
 	}
 	if m.family == serverInfo {
-		// Region, instance ID, address and system are not in the API's
-		// answers on scans: only discovery knows them.
-		return m.server.Labels[name]
+		return m.server.fact(name)
 	}
 	switch name {
 	case "task_id":

@@ -26,8 +26,8 @@ func BenchmarkFollowScan(b *testing.B) {
 	for _, rate := range []float64{10, 50, 200} {
 		b.Run(fmt.Sprintf("rate=%v", rate), func(b *testing.B) {
 			pass := time.Duration(scanned / (rate * scanKeep) * float64(time.Second))
-			settings := config.Settings{PollInterval: pass, SettledInterval: 12 * time.Hour, StallAfter: 24 * time.Hour}
 			for b.Loop() {
+				settings := config.Settings{PollInterval: pass, SettledInterval: 12 * time.Hour, StallAfter: 24 * time.Hour}
 				ends := scanEnds()
 				fixed := follow(ends, rate, func(*record, time.Time) (time.Duration, bool) { return pass, true })
 				adaptive := follow(ends, rate, policy(settings))

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
@@ -59,9 +60,18 @@ func (m *metrics) vectors() []prometheus.Collector {
 
 // addAccount makes an account's counters visible at 0, so that rates see their
 // first increase.
-func (m *metrics) addAccount(name string) {
-	m.requests.WithLabelValues(name, sas.ActionVulCheckTaskStatusDetail, sas.ResultOK)
-	m.duration.WithLabelValues(name, sas.ActionVulCheckTaskStatusDetail)
+func (m *metrics) addAccount(c config.Account) {
+	name, actions := c.Name, []string{sas.ActionVulCheckTaskStatusDetail}
+	if c.Discovery.Tasks != nil {
+		actions = append(actions, sas.ActionOnceTask)
+	}
+	if c.Discovery.Servers != nil {
+		actions = append(actions, sas.ActionInstances)
+	}
+	for _, action := range actions {
+		m.requests.WithLabelValues(name, action, sas.ResultOK)
+		m.duration.WithLabelValues(name, action)
+	}
 	for _, a := range append(sas.Anomalies(), codeLimit) {
 		m.anomalous.WithLabelValues(name, string(a))
 	}

@@ -27,6 +27,8 @@ func (a *account) start() {
 	a.cancel = cancel
 	go func() {
 		defer close(a.done)
+		stop := a.discover(ctx)
+		defer stop()
 		a.run(ctx)
 	}()
 }
@@ -68,7 +70,7 @@ func (a *account) next(ctx context.Context) *server {
 		if s != nil {
 			return s
 		}
-		if wait < 0 && a.once {
+		if wait < 0 && a.once && a.triedAll() {
 			return nil
 		}
 		timer := time.NewTimer(wait)
@@ -102,7 +104,7 @@ func (a *account) take(now time.Time) (*server, time.Duration) {
 	s, wait := a.queue.pop(now)
 	if s != nil {
 		a.inFlight++
-		s.probe = a.refused
+		s.polling, s.probe = true, a.refused
 		a.probeAt = now.Add(probeInterval)
 	}
 	return s, wait
@@ -111,9 +113,12 @@ func (a *account) take(now time.Time) (*server, time.Duration) {
 // poll asks all of a server's questions and keeps what came of them.
 func (a *account) poll(ctx context.Context, s *server) {
 	start := time.Now()
-	outcomes := make([]outcome, len(s.questions))
+	a.mu.Lock()
+	questions := s.questions
+	a.mu.Unlock()
+	outcomes := make([]outcome, len(questions))
 	var failed *sas.Error
-	for i, q := range s.questions {
+	for i, q := range questions {
 		if refusal(failed) {
 			outcomes[i] = outcome{err: failed} // the rest would end in the same way
 			continue
@@ -128,10 +133,23 @@ func (a *account) poll(ctx context.Context, s *server) {
 		}
 	}
 	a.finish(s, start, outcomes, failed)
+	a.poke()
+}
+
+// poke has the loop look at the queue again.
+func (a *account) poke() {
 	select {
 	case a.wake <- struct{}{}:
 	default:
 	}
+}
+
+// triedAll says whether discovery has been tried: for a collector that polls
+// once, no server can come any more.
+func (a *account) triedAll() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.refused || a.undiscovered() == 0
 }
 
 // ask puts one question, within the quota, and again where the failure says
@@ -148,16 +166,12 @@ func (a *account) ask(ctx context.Context, s *server, q sas.Query) (*sas.Answer,
 			a.metrics.anomalies(a.config.Name, answer.Anomalies)
 			return answer, nil
 		}
-		var failed *sas.Error
-		if !errors.As(err, &failed) {
+		failed, ok := errors.AsType[*sas.Error](err)
+		if !ok {
 			failed = &sas.Error{Class: sas.Retryable, Result: sas.ResultResponse}
 		}
 		level.Debug(a.logger).Log("msg", "call failed", "uuid", q.UUID, "attempt", attempt, "class", failed.Class, "err", failed)
-		if failed.Class == sas.Throttled {
-			a.quota.throttled(sent, time.Now(), failed.RetryAfter)
-		}
-		again := failed.Class == sas.Throttled && attempt < maxAttempts || failed.Again && attempt == 1
-		if !again {
+		if !a.again(failed, sent, attempt) {
 			return nil, failed
 		}
 	}
@@ -178,9 +192,10 @@ func (a *account) finish(s *server, start time.Time, outcomes []outcome, failed 
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.inFlight--
-	if canceled(failed) {
+	s.polling = false
+	if canceled(failed) || s.gone {
 		if !a.once {
-			a.queue.push(s, urgent(s.latest, a.config.Settings, now))
+			a.enqueue(s, now)
 		}
 		return
 	}
@@ -200,10 +215,11 @@ func (a *account) finish(s *server, start time.Time, outcomes []outcome, failed 
 	}
 	a.judge(failed)
 	a.logCondition(before, next, failed)
-	if !a.once {
-		s.due = start.Add(wait)
-		a.queue.push(s, urgent(next, a.config.Settings, now))
+	s.due = start.Add(wait)
+	if s.askedAnew {
+		s.due, s.askedAnew = now, false
 	}
+	a.enqueue(s, now)
 }
 
 // refusal says whether every other call of the account would fail like this.
@@ -236,13 +252,7 @@ func (a *account) logCondition(before, next *record, failed *sas.Error) {
 	if before.failure == next.failure {
 		return
 	}
-	if before.failure != "" {
-		a.failingBy[before.failure]--
-		if a.failingBy[before.failure] == 0 {
-			delete(a.failingBy, before.failure)
-			level.Info(a.logger).Log("msg", "no server's poll fails in this way any more", "result", before.failure)
-		}
-	}
+	a.noLonger(before.failure)
 	if next.failure == "" {
 		return
 	}
@@ -253,4 +263,17 @@ func (a *account) logCondition(before, next *record, failed *sas.Error) {
 	}
 	log.Log("msg", "poll failed; other servers that fail in the same way are logged at level debug",
 		"uuid", next.server.UUID, "task_id", strings.Join(next.server.TaskIDs, ","), "result", next.failure, "err", failed)
+}
+
+// noLonger takes note that a server does not fail in some way any more; "": it
+// did not. It is called with a.mu held.
+func (a *account) noLonger(failure string) {
+	if failure == "" {
+		return
+	}
+	a.failingBy[failure]--
+	if a.failingBy[failure] == 0 {
+		delete(a.failingBy, failure)
+		level.Info(a.logger).Log("msg", "no server's poll fails in this way any more", "result", failure)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,6 +35,23 @@ type quota struct {
 	paused   time.Time // no call before, because the API asked for it
 	cutAt    time.Time // when the rate was last halved
 	raisedAt time.Time
+
+	waiting atomic.Int64 // calls that wait
+}
+
+// steps is how often waitBehind looks whether others still wait.
+const steps = 10
+
+// waitBehind is wait for calls that let others go first, for so long at most.
+func (q *quota) waitBehind(ctx context.Context, patience time.Duration) error {
+	for i := 0; i < steps && q.waiting.Load() > 0; i++ {
+		select {
+		case <-time.After(patience / steps):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return q.wait(ctx)
 }
 
 func newQuota(limit float64) *quota {
@@ -62,6 +80,8 @@ func (q *quota) configure(limit float64) {
 
 // wait returns when a call may start, and counts it.
 func (q *quota) wait(ctx context.Context) error {
+	q.waiting.Add(1)
+	defer q.waiting.Add(-1)
 	for {
 		left := q.take(time.Now())
 		if left <= 0 {

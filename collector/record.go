@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
@@ -65,7 +64,7 @@ type errorCount struct {
 // record is what is known of one server at one moment. It is never changed
 // once it can be seen by a scrape: the next answer makes a new one.
 type record struct {
-	server      config.Server
+	server      *target
 	tried       bool      // polled at least once, successfully or not
 	failure     string    // result of the last poll's failure, "" after a success
 	lastSuccess time.Time // zero: never

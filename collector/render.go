@@ -20,13 +20,16 @@ type textRenderer struct {
 	form     Form
 	families [familyCount]template
 	sample   sample
-	labels   []byte              // of the last line
+	labels   []byte  // of the last line
+	server   *target // of the last line, and its labels
+	name     []byte
+	uuid     []byte
 	lines    [familyCount][]byte // kept for their memory
 	deflater *gzipjoin.Deflater
 }
 
 // template is what all lines of a family have in common: before are the texts
-// before each label's value.
+// before each label's value. The account's label, the first of all, is in them.
 type template struct {
 	name           string
 	labels, before []string
@@ -35,9 +38,9 @@ type template struct {
 func newTextRenderer(a *account, form Form, labelNames []string) *textRenderer {
 	t := &textRenderer{settings: a.config.Settings, account: a.config.Name, form: form, deflater: gzipjoin.NewDeflater()}
 	for i, of := range families(labelNames) {
-		t.families[i] = template{name: of.name, labels: of.labels}
-		start := "{"
-		for _, name := range of.labels {
+		t.families[i] = template{name: of.name, labels: of.labels[1:]}
+		start := `{account="` + string(appendEscaped(nil, t.account)) + `",`
+		for _, name := range of.labels[1:] {
 			t.families[i].before = append(t.families[i].before, start+name+`="`)
 			start = `",`
 		}
@@ -112,10 +115,23 @@ func (t *textRenderer) end(before *chunkText) *chunkText {
 func (t *textRenderer) line(m *sample) {
 	of := &t.families[m.family]
 	if !m.again {
+		if m.server != t.server { // its labels come in many lines
+			t.server, t.name, t.uuid = m.server, t.name[:0], t.uuid[:0]
+			if m.server != nil {
+				t.name, t.uuid = appendEscaped(t.name, m.server.Name), appendEscaped(t.uuid, m.server.UUID)
+			}
+		}
 		t.labels = t.labels[:0]
 		for i, name := range of.labels {
 			t.labels = append(t.labels, of.before[i]...)
-			t.labels = appendEscaped(t.labels, m.label(name, t.account))
+			switch name {
+			case "server":
+				t.labels = append(t.labels, t.name...)
+			case "uuid":
+				t.labels = append(t.labels, t.uuid...)
+			default:
+				t.labels = appendEscaped(t.labels, m.label(name, t.account))
+			}
 		}
 		t.labels = append(t.labels, `"} `...)
 	}

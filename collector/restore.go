@@ -3,7 +3,6 @@ package collector
 import (
 	"slices"
 
-	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/state"
 )
 
@@ -29,8 +28,8 @@ func (r *record) entry(account string) state.Entry {
 // restored gives the record of a server that was last known by an earlier
 // process. It counts as not polled yet, and its values are published as if it
 // had been.
-func restored(target config.Server, from state.Server, in interpretation) *record {
-	r := &record{server: target, lastSuccess: from.LastSuccess, emptySince: from.EmptySince, total: from.TotalCount}
+func restored(t *target, from state.Server, in interpretation) *record {
+	r := &record{server: t, lastSuccess: from.LastSuccess, emptySince: from.EmptySince, total: from.TotalCount}
 	for _, s := range from.Subtasks {
 		st := subtask{
 			taskID: s.TaskID, typ: s.Type, status: s.Status, code: s.Code,

@@ -133,7 +133,7 @@ func TestQueueGivesTheMostOverdueUrgentServerFirst(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var q queue
 			for _, e := range tt.entries {
-				q.push(&server{due: now.Add(e.due), record: &record{server: config.Server{Name: e.name}}}, e.urgent)
+				q.push(&server{due: now.Add(e.due), record: &record{server: &target{Server: config.Server{Name: e.name}}}}, e.urgent)
 			}
 			wantEqual(t, "lag", q.lag(now), tt.lag)
 			var order []string

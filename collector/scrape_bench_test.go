@@ -1,7 +1,6 @@
 package collector_test
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"fmt"
@@ -39,7 +38,7 @@ func BenchmarkScrape(b *testing.B) {
 		b.Run(fmt.Sprintf("series=%d", series), func(b *testing.B) {
 			servers := int(float64(series) / seriesPerServer)
 			fleet := collector.NewLargeFleet(servers)
-			change := func() { fleet.Change(servers / changedIn) }
+			change := func() { _ = fleet.Change(servers / changedIn) }
 			took := map[string]time.Duration{}
 			run := func(name string, h http.Handler, change func(), accept, encoding string) {
 				b.Run(name, func(b *testing.B) { took[name] = scrapes(b, h, change, accept, encoding) })
@@ -51,9 +50,13 @@ func BenchmarkScrape(b *testing.B) {
 			run("openmetrics_gzip", ours, change, open, "gzip")
 			run("protobuf_gzip", ours, change, protobuf, "gzip")
 			run("loopback", fromMemory(b, ours), func() {}, text, "identity")
-			run("on_change", renderedOnChange(fleet, nil), change, text, "identity")
-			run("on_change_gzip", renderedOnChange(fleet, func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }), change, text, "gzip")
-			run("on_change_fast_gzip", renderedOnChange(fleet, func(w io.Writer) io.WriteCloser { return fastgzip.NewWriter(w) }), change, text, "gzip")
+			for name, compress := range map[string]func(io.Writer) io.WriteCloser{
+				"on_change": nil, "on_change_gzip": func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
+				"on_change_fast_gzip": func(w io.Writer) io.WriteCloser { return fastgzip.NewWriter(w) },
+			} {
+				h, change := renderedOnChange(fleet, compress)
+				run(name, h, func() { change(servers / changedIn) }, text, "")
+			}
 			registry := prometheus.NewRegistry()
 			registry.MustRegister(fleet.Fleet())
 			constMetrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
@@ -140,25 +143,30 @@ func fromMemory(b *testing.B, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(all) })
 }
 
-// renderedOnChange serves text that was rendered when a server changed, and
-// compresses it, if at all, when it is asked for.
-func renderedOnChange(fleet *collector.LargeFleet, compress func(io.Writer) io.WriteCloser) http.Handler {
+// renderedOnChange serves text that was rendered when a server changed, as
+// kube-state-metrics does: a map of objects, each with a text for every family.
+// It is compressed, if at all, when it is asked for.
+func renderedOnChange(fleet *collector.LargeFleet, compress func(io.Writer) io.WriteCloser) (h http.Handler, change func(servers int)) {
+	texts, headers := fleet.Texts()
+	change = func(servers int) {
+		for _, i := range fleet.Change(servers) {
+			texts[fleet.UUID(i)] = fleet.TextOf(i)
+		}
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		buffered := bufio.NewWriterSize(w, 512<<10)
-		defer func() { _ = buffered.Flush() }()
-		out := io.Writer(buffered)
+		out := io.Writer(w)
 		if compress != nil {
-			zipped := compress(buffered)
+			zipped := compress(w)
 			defer func() { _ = zipped.Close() }()
 			out = zipped
 		}
-		for _, f := range fleet.Families(collector.Form{}) {
-			_, _ = io.WriteString(out, f.Header())
-			for lines := range f.Text {
-				_, _ = out.Write(lines)
+		for family, header := range headers {
+			_, _ = io.WriteString(out, header)
+			for _, text := range texts {
+				_, _ = out.Write(text[family])
 			}
 		}
-	})
+	}), change
 }
 
 // gaugeVecs serves the series of another registry from client_golang's vectors.

@@ -122,7 +122,10 @@ func (t *totals) code(typ, label string) *codeTotal {
 // sum gives an account's totals. Every type that it polls is in them.
 func (a *account) sum(parts iter.Seq[*totals]) *totals {
 	t := &totals{}
-	for _, typ := range a.types {
+	a.mu.Lock()
+	types := a.types
+	a.mu.Unlock()
+	for _, typ := range types {
 		t.of(typ)
 	}
 	for part := range parts {
@@ -144,10 +147,10 @@ func totalsOf(records []*record, s config.Settings, now time.Time) *totals {
 }
 
 // typesOf gives the types that any of the servers is asked for.
-func typesOf(servers []config.Server) []string {
+func typesOf(servers []*server) []string {
 	var types []string
 	for _, s := range servers {
-		for _, typ := range s.Types {
+		for _, typ := range s.latest.server.Types {
 			if !slices.Contains(types, typ) {
 				types = append(types, typ)
 			}

@@ -8,8 +8,7 @@ import (
 )
 
 const (
-	demoTask        = "e900f528f5a6229bb640ca27cb44c98e"
-	demoStagingTask = "5b1f0a9d3c7e48262d94e1b07a6c8f35"
+	demoTask = "e900f528f5a6229bb640ca27cb44c98e"
 	// The documentation's example: asked for the one, it answers the other.
 	demoExampleTask     = "ad8afca3914a5fff4636e67f18e259c7"
 	demoExampleAnswered = "16190385"
@@ -38,13 +37,14 @@ func demoProduction(start time.Time) Account {
 	}
 }
 
-// demoStaging is a small, quick and well-behaved account.
+// demoStaging is a small, quick and well-behaved account that begins a scan
+// every minute. The exporter has to discover its servers and tasks.
 func demoStaging(start time.Time) Account {
 	return Account{
 		Name: "staging", AccessKeyID: "LTAI5tDemoStaging0000001", AccessKeySecret: "demo-staging-secret",
 		Fleet: Fleet{
-			Seed: 2, Start: start, Size: 7, TaskIDs: []string{demoStagingTask},
-			ScanDuration: 20 * time.Second, ScanPeriod: time.Minute, FailRatio: 0.1,
+			Seed: 2, Start: start, Size: 7, TaskEvery: time.Minute,
+			ScanDuration: 20 * time.Second, FailRatio: 0.1,
 		},
 	}
 }
@@ -93,10 +93,10 @@ accounts:
 	}
 
 	writeDemoAccount(&b, staging, endpoint)
-	fmt.Fprintf(&b, "    requests_per_second: 10\n    task_ids: [%q]\n    servers:\n", demoStagingTask)
-	for _, s := range staging.Fleet.Servers() {
-		writeDemoServer(&b, s)
-	}
+	b.WriteString(`    discovery: # nothing is listed by hand
+      tasks: {refresh_interval: 5s, max_age: 5m, max_tasks: 2}
+      servers: {refresh_interval: 30s, online_only: false}
+`)
 	return []byte(b.String())
 }
 

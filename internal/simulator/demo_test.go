@@ -129,6 +129,7 @@ type demoFile struct {
 			AccessKeyID     string `yaml:"access_key_id"`
 			AccessKeySecret string `yaml:"access_key_secret"`
 		}
+		Discovery         map[string]map[string]string
 		RequestsPerSecond int      `yaml:"requests_per_second"`
 		TaskIDs           []string `yaml:"task_ids"`
 		Servers           []struct {
@@ -152,6 +153,12 @@ func TestDemoConfigFitsTheDemo(t *testing.T) {
 		if got.Name != a.Name || got.Credentials.AccessKeyID != a.AccessKeyID ||
 			got.Credentials.AccessKeySecret != a.AccessKeySecret || got.Endpoint != "http://127.0.0.1:34567" {
 			t.Errorf("account %d: %+v", i, got)
+		}
+		if discovers := got.Discovery["tasks"] != nil && got.Discovery["servers"] != nil; discovers {
+			if len(got.Servers)+len(got.TaskIDs) > 0 || a.Fleet.TaskEvery == 0 {
+				t.Errorf("account %d discovers, and lists %+v", i, got)
+			}
+			continue
 		}
 		if len(got.Servers) != a.Fleet.Size {
 			t.Fatalf("account %d lists %d servers, want %d", i, len(got.Servers), a.Fleet.Size)

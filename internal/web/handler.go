@@ -26,6 +26,8 @@ type Options struct {
 	Fleet, Rest prometheus.Gatherer
 	// Summaries tells how each account's servers fare.
 	Summaries func() []collector.Summary
+	// Servers gives the watched servers.
+	Servers func() []collector.Watched
 	// ScrubbedConfig gives the running configuration without secrets, as YAML.
 	ScrubbedConfig func() ([]byte, error)
 	// Reload loads the configuration anew, or changes nothing.
@@ -59,6 +61,7 @@ func New(o Options) (http.Handler, error) {
 	mux.Handle("GET "+o.TelemetryPath, h.exposition())
 	mux.HandleFunc("GET /{$}", h.landing)
 	mux.HandleFunc("GET /config", h.config)
+	mux.HandleFunc("GET /sd", h.targets)
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		writeText(w, http.StatusOK, "healthy\n")
 	})
@@ -81,7 +84,7 @@ var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 
 // checkTelemetryPath refuses what is no path, or another page's.
 func checkTelemetryPath(telemetry string) error {
-	taken := []string{"/", "/config", "/-/healthy", "/-/ready", "/-/reload"}
+	taken := []string{"/", "/config", "/sd", "/-/healthy", "/-/ready", "/-/reload"}
 	switch {
 	case !strings.HasPrefix(telemetry, "/"):
 		return fmt.Errorf("--web.telemetry-path=%q: it must begin with /", telemetry)
@@ -106,19 +109,24 @@ func (h *handler) config(w http.ResponseWriter, _ *http.Request) {
 
 // readiness says whether every server was polled once, or tried.
 func (h *handler) readiness(w http.ResponseWriter, _ *http.Request) {
-	waiting, servers := 0, 0
+	waiting, servers, lists := 0, 0, 0
 	for _, s := range h.Summaries() {
 		waiting += s.Waiting
 		servers += s.Servers()
+		lists += s.Undiscovered
 	}
-	if waiting == 0 {
+	if waiting+lists == 0 {
 		h.ready.Store(true)
 	}
 	if h.ready.Load() {
 		writeText(w, http.StatusOK, fmt.Sprintf("ready: %d servers are watched\n", servers))
 		return
 	}
-	writeText(w, http.StatusServiceUnavailable, fmt.Sprintf("not ready: %d of %d servers were polled\n", servers-waiting, servers))
+	text := fmt.Sprintf("not ready: %d of %d servers were polled\n", servers-waiting, servers)
+	if lists > 0 {
+		text += fmt.Sprintf("%d lists of servers or tasks are still to be read\n", lists)
+	}
+	writeText(w, http.StatusServiceUnavailable, text)
 }
 
 func (h *handler) reload(w http.ResponseWriter, _ *http.Request) {

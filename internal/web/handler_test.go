@@ -21,6 +21,7 @@ func options() web.Options {
 		Fleet:          prometheus.NewRegistry(),
 		Rest:           prometheus.NewRegistry(),
 		Summaries:      func() []collector.Summary { return nil },
+		Servers:        func() []collector.Watched { return nil },
 		ScrubbedConfig: func() ([]byte, error) { return []byte("accounts: []\n"), nil },
 		Reload:         func() error { return nil },
 		TelemetryPath:  "/metrics",

@@ -12,7 +12,7 @@ import (
 func BenchmarkAnswered(b *testing.B) {
 	for _, subtasks := range []int{4, 200} {
 		b.Run(fmt.Sprintf("subtasks=%d", subtasks), func(b *testing.B) {
-			r := &record{total: -1}
+			r := &record{server: &target{}, total: -1}
 			in := interpretation{label: func(code string) string { return code }}
 			answer := benchAnswer(subtasks)
 			b.ReportAllocs()

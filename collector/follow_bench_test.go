@@ -83,8 +83,9 @@ func follow(ends [][4]time.Duration, rate float64, next func(*record, time.Time)
 	pace := time.Duration(float64(time.Second) / (rate * scanKeep))
 	place := make(map[*server]int, len(ends))
 	q := queue{patience: math.MaxInt64}
+	asked := &target{}
 	for i := range ends {
-		s := &server{due: now, record: &record{total: -1}}
+		s := &server{due: now, record: &record{server: asked, total: -1}}
 		place[s] = i
 		q.push(s, true)
 	}

@@ -3,7 +3,6 @@ package collector
 import (
 	"bytes"
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"strings"
@@ -19,51 +18,12 @@ import (
 	"go.uber.org/goleak"
 
 	"aliyun_vulscan_exporter/config"
+	"aliyun_vulscan_exporter/internal/memnet"
 	"aliyun_vulscan_exporter/internal/sas"
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// memoryNet is a network in memory: it knows one listener, which every dial
-// reaches. Inside a bubble of testing/synctest its connections block durably.
-type memoryNet struct {
-	arriving chan net.Conn
-	closing  sync.Once
-	closed   chan struct{}
-}
-
-func newMemoryNet() *memoryNet {
-	return &memoryNet{arriving: make(chan net.Conn), closed: make(chan struct{})}
-}
-
-func (m *memoryNet) Accept() (net.Conn, error) {
-	select {
-	case c := <-m.arriving:
-		return c, nil
-	case <-m.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (m *memoryNet) Close() error {
-	m.closing.Do(func() { close(m.closed) })
-	return nil
-}
-
-func (m *memoryNet) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "unix"} }
-
-func (m *memoryNet) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	near, far := net.Pipe()
-	select {
-	case m.arriving <- far:
-		return near, nil
-	case <-m.closed:
-		return nil, errors.New("refused")
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
 
 // lines is a log that tests read.
 type lines struct {
@@ -128,14 +88,14 @@ func prepareWorld(t *testing.T, o simulator.Options, once bool) *world {
 func prepareWorldWith(t *testing.T, o simulator.Options, options Options) *world {
 	t.Helper()
 	w := &world{t: t, log: &lines{}, registry: prometheus.NewPedanticRegistry()}
-	network := newMemoryNet()
+	network := memnet.New()
 	server := &http.Server{Handler: w.simulate(o)}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
 		_ = server.Serve(network)
 	}()
-	options.Connect = connecting(network.dial)
+	options.Connect = connecting(network.Dial)
 	options.Logger = level.NewFilter(log.NewLogfmtLogger(log.NewSyncWriter(w.log)), level.AllowDebug())
 	w.collector = New(options)
 	w.registry.MustRegister(w.collector, w.collector.Fleet())

@@ -3,9 +3,7 @@ package discovery
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -18,47 +16,12 @@ import (
 	"go.uber.org/goleak"
 
 	"aliyun_vulscan_exporter/config"
+	"aliyun_vulscan_exporter/internal/memnet"
 	"aliyun_vulscan_exporter/internal/sas"
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// memoryNet is a network in memory: it knows one listener, which every dial
-// reaches. Inside a bubble of testing/synctest its connections block durably.
-type memoryNet struct {
-	arriving chan net.Conn
-	closing  sync.Once
-	closed   chan struct{}
-}
-
-func (m *memoryNet) Accept() (net.Conn, error) {
-	select {
-	case c := <-m.arriving:
-		return c, nil
-	case <-m.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (m *memoryNet) Close() error {
-	m.closing.Do(func() { close(m.closed) })
-	return nil
-}
-
-func (m *memoryNet) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "unix"} }
-
-func (m *memoryNet) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	near, far := net.Pipe()
-	select {
-	case m.arriving <- far:
-		return near, nil
-	case <-m.closed:
-		return nil, errors.New("refused")
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
 
 // lines is a log that tests read.
 type lines struct {
@@ -121,14 +84,14 @@ func startWorldOf(t *testing.T, so simulator.Options, o Options, answer func(htt
 		defer w.mu.Unlock()
 		w.calls = append(w.calls, c)
 	}
-	network := &memoryNet{arriving: make(chan net.Conn), closed: make(chan struct{})}
+	network := memnet.New()
 	server := &http.Server{Handler: simulator.New(so)}
 	var running sync.WaitGroup
 	running.Go(func() { _ = server.Serve(network) })
 	client := sas.NewClient(sas.Options{
 		Account: "main", Scheme: "http", Host: "127.0.0.1:1", Region: "cn-shanghai", Timeout: 10 * time.Second, Connections: 2,
 		Credentials: sas.CredentialOptions{Keys: func() (string, string, string, error) { return "LTAImainkeyid", "secret-of-the-key", "", nil }},
-		Product:     "test/1", Dial: network.dial,
+		Product:     "test/1", Dial: network.Dial,
 	})
 	o.Account, o.API = "main", client
 	if o.Types == nil {

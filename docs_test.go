@@ -15,7 +15,6 @@ import (
 
 	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/sas"
-	"aliyun_vulscan_exporter/internal/shard"
 )
 
 func readDoc(t *testing.T, path string) string {
@@ -60,22 +59,7 @@ func documentedMetrics(t *testing.T) map[string]documented {
 // demoFamilies runs the demo until it shows all the wanted metrics.
 func demoFamilies(t *testing.T, wanted map[string]documented) map[string]*dto.MetricFamily {
 	t.Helper()
-	f, err := parseFlags([]string{"--demo", "--log.level=error"}, new(bytes.Buffer), new(bytes.Buffer))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := load(t.Context(), f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := newExporter(f, cfg, shard.Shard{Total: 1}, new(bytes.Buffer))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := e.apply(cfg); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(e.collector.Close)
+	e := demoExporter(t)
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(time.Minute)

@@ -18,11 +18,10 @@ import (
 	"aliyun_vulscan_exporter/internal/web"
 )
 
-// stoppedDemo is the demo's exporter after its first pass, no longer polling,
-// so that two scrapes of it say the same.
-func stoppedDemo(t *testing.T) (*exporter, http.Handler) {
+// demoExporter is an exporter that polls the demo's Security Center.
+func demoExporter(t *testing.T, args ...string) *exporter {
 	t.Helper()
-	f, err := parseFlags([]string{"--demo", "--log.level=error", "--once"}, new(bytes.Buffer), new(bytes.Buffer))
+	f, err := parseFlags(append([]string{"--demo", "--log.level=error"}, args...), new(bytes.Buffer), new(bytes.Buffer))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,9 +33,18 @@ func stoppedDemo(t *testing.T) (*exporter, http.Handler) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(e.close)
 	if err := e.apply(cfg); err != nil {
 		t.Fatal(err)
 	}
+	return e
+}
+
+// stoppedDemo is the demo's exporter after its first pass, no longer polling,
+// so that two scrapes of it say the same.
+func stoppedDemo(t *testing.T) (*exporter, http.Handler) {
+	t.Helper()
+	e := demoExporter(t, "--once")
 	e.collector.Wait()
 	e.collector.Close()
 	h, err := web.New(web.Options{

@@ -266,7 +266,7 @@ func (e *exporter) once(ctx context.Context, stdout io.Writer) error {
 		}
 	}
 	for _, s := range e.collector.Summaries() {
-		if s.Undisclosed > 0 {
+		if s.Incomplete > 0 {
 			return fmt.Errorf("account %q: not everything could be discovered: the log says why", s.Account)
 		}
 		if s.Failing > 0 || s.Refused || s.Waiting > 0 {

@@ -105,7 +105,7 @@ func newAccount(c config.Account, before *account, o Options, m *metrics, k *kee
 	for _, t := range list {
 		s := known[t.key()]
 		if s == nil {
-			s = a.restored(t, kept)
+			s = a.fromState(t, kept)
 		}
 		a.servers = append(a.servers, a.newServer(t, s, now))
 	}

@@ -172,8 +172,8 @@ type Summary struct {
 	// those of refused accounts, nor those without a task to ask for.
 	Waiting int
 	// Undiscovered are the lists, of servers and of tasks, that were not yet
-	// tried to read; Undisclosed those that could not be read completely.
-	Undiscovered, Undisclosed int
+	// tried to read; Incomplete those that could not be read completely.
+	Undiscovered, Incomplete int
 	// Refused says that the account's credentials are not accepted.
 	Refused bool
 }
@@ -202,7 +202,7 @@ func (a *account) summary(now time.Time) Summary {
 	}
 	for _, err := range []error{a.found.Tasks.Err, a.found.Servers.Err} {
 		if err != nil {
-			s.Undisclosed++
+			s.Incomplete++
 		}
 	}
 	return s

@@ -23,7 +23,7 @@ func (a *account) retarget(list []*target, kept map[string]state.Server) {
 	for _, t := range list {
 		s := gone[t.key()]
 		if s == nil {
-			s = a.newServer(t, a.restored(t, kept), now)
+			s = a.newServer(t, a.fromState(t, kept), now)
 			added = append(added, s)
 		} else {
 			delete(gone, t.key())
@@ -106,8 +106,8 @@ func (a *account) enqueue(s *server, now time.Time) {
 	}
 }
 
-// restored gives a server as the state has it, or nil.
-func (a *account) restored(t *target, kept map[string]state.Server) *server {
+// fromState gives a server as the state has it, or nil.
+func (a *account) fromState(t *target, kept map[string]state.Server) *server {
 	from, known := kept[t.UUID]
 	if !known {
 		return nil

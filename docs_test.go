@@ -14,6 +14,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"aliyun_vulscan_exporter/config"
+	"aliyun_vulscan_exporter/internal/commandline"
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
@@ -132,7 +133,7 @@ func TestMetricsPageHasEveryAnomaly(t *testing.T) {
 }
 
 func TestReadmeHasEveryFlag(t *testing.T) {
-	app, _ := newApplication(new(bytes.Buffer), new(bytes.Buffer))
+	app, _ := commandline.New(program, "", new(bytes.Buffer), new(bytes.Buffer))
 	readme := readDoc(t, "README.md")
 	for _, flag := range app.Model().Flags {
 		if !flag.Hidden && !strings.Contains(readme, "`--"+flag.Name+"`") {

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/common/version"
 
+	"aliyun_vulscan_exporter/internal/commandline"
 	"aliyun_vulscan_exporter/internal/shard"
 	"aliyun_vulscan_exporter/internal/web"
 )
@@ -21,8 +22,8 @@ import (
 // demoExporter is an exporter that polls the demo's Security Center.
 func demoExporter(t *testing.T, args ...string) *exporter {
 	t.Helper()
-	f, err := parseFlags(append([]string{"--demo", "--log.level=error"}, args...), new(bytes.Buffer), new(bytes.Buffer))
-	if err != nil {
+	app, f := commandline.New(program, "", new(bytes.Buffer), new(bytes.Buffer))
+	if _, err := app.Parse(append([]string{"--demo", "--log.level=error"}, args...)); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := load(t.Context(), f)

@@ -15,7 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/alecthomas/kingpin/v2"
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,11 +23,11 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/version"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
-	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
-	sloggokit "github.com/tjhop/slog-gokit"
 
 	"aliyun_vulscan_exporter/collector"
 	"aliyun_vulscan_exporter/config"
+	"aliyun_vulscan_exporter/internal/commandline"
+	"aliyun_vulscan_exporter/internal/doctor"
 	"aliyun_vulscan_exporter/internal/sas"
 	"aliyun_vulscan_exporter/internal/shard"
 	"aliyun_vulscan_exporter/internal/simulator"
@@ -52,69 +51,10 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// flags are the command line's.
-type flags struct {
-	configFile          string
-	check, demo, once   bool
-	telemetryPath       string
-	lifecycle, pprof    bool
-	maxRequests         int
-	stateFile           string
-	shard               string
-	totalShards         int
-	logLevel, logFormat string
-	web                 *toolkit.FlagConfig
-}
-
-// newApplication declares the command line, and where its values go.
-func newApplication(stdout, stderr io.Writer) (*kingpin.Application, *flags) {
-	f := &flags{}
-	app := kingpin.New(program, "Prometheus exporter for the vulnerability scans of Alibaba Cloud Security Center.")
-	app.UsageWriter(stdout).ErrorWriter(stderr)
-	app.Version(version.Print(program)).VersionFlag.Short('V')
-	app.HelpFlag.Short('h')
-	app.Flag("config.file", "Configuration file.").Default("vulscan.yml").StringVar(&f.configFile)
-	app.Flag("config.check", "Validate the configuration and every file it names, and exit.").BoolVar(&f.check)
-	app.Flag("demo", "Run against an embedded Security Center; needs no file, no credentials, no network.").BoolVar(&f.demo)
-	app.Flag("once", "Poll every server once, print the metrics and exit; 1 if any poll failed.").BoolVar(&f.once)
-	app.Flag("state.file", "Embedded database that carries what is known over restarts; without it, counters and times start anew.").StringVar(&f.stateFile)
-	app.Flag("shard", "Poll only this share of the servers, counted from 0; auto takes the ordinal of a StatefulSet's pod from the host name.").Default("0").StringVar(&f.shard)
-	app.Flag("total-shards", "How many exporters share the servers and the quota.").Default("1").IntVar(&f.totalShards)
-	app.Flag("web.telemetry-path", "Path of the metrics.").Default("/metrics").StringVar(&f.telemetryPath)
-	app.Flag("web.enable-lifecycle", "Allow POST and PUT to /-/reload.").BoolVar(&f.lifecycle)
-	app.Flag("web.enable-pprof", "Serve /debug/pprof/.").BoolVar(&f.pprof)
-	app.Flag("web.max-requests", "Concurrent scrapes; further ones are answered 503. 0 is no limit.").Default("40").IntVar(&f.maxRequests)
-	app.Flag("log.level", "Log what is at least so severe: debug, info, warn, error.").Default("info").EnumVar(&f.logLevel, "debug", "info", "warn", "error")
-	app.Flag("log.format", "Format of log lines: logfmt, json.").Default("logfmt").EnumVar(&f.logFormat, "logfmt", "json")
-	f.web = kingpinflag.AddFlags(app, ":10877")
-	return app, f
-}
-
-// parseFlags reads the command line. --help and --version print and exit.
-func parseFlags(args []string, stdout, stderr io.Writer) (*flags, error) {
-	app, f := newApplication(stdout, stderr)
-	_, err := app.Parse(args)
-	return f, err
-}
-
-// newLogger makes the logger, and exporter-toolkit's slog over it.
-func (f *flags) newLogger(w io.Writer) (log.Logger, *slog.Logger) {
-	w = log.NewSyncWriter(w)
-	logger := log.NewLogfmtLogger(w)
-	if f.logFormat == "json" {
-		logger = log.NewJSONLogger(w)
-	}
-	severity := &slog.LevelVar{}
-	_ = severity.UnmarshalText([]byte(f.logLevel)) // the flag takes only slog's names
-	bridged := slog.New(sloggokit.NewGoKitHandler(log.With(logger, "ts", log.DefaultTimestampUTC), severity))
-	logger = level.NewFilter(logger, level.Allow(level.ParseDefault(f.logLevel, level.InfoValue())))
-	return log.With(logger, "ts", log.DefaultTimestampUTC), bridged
-}
-
 // run is the program; it gives the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	f, err := parseFlags(args, stdout, stderr)
-	if err != nil {
+	app, f := commandline.New(program, version.Print(program), stdout, stderr)
+	if _, err := app.Parse(args); err != nil {
 		fmt.Fprintf(stderr, "%s: %v (see --help)\n", program, err)
 		return 1
 	}
@@ -128,14 +68,20 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, err)
 		return 1
 	}
-	if f.check {
+	if f.Check {
 		for _, warning := range cfg.Warnings() {
 			fmt.Fprintln(stderr, "warning:", warning)
 		}
 		fmt.Fprintln(stdout, "the configuration is valid")
 		return 0
 	}
-	own, err := shard.Parse(f.shard, f.totalShards, os.Hostname)
+	if f.Doctor {
+		if !doctor.Run(ctx, cfg, examine, stdout) {
+			return 1
+		}
+		return 0
+	}
+	own, err := shard.Parse(f.Shard, f.TotalShards, os.Hostname)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return 1
@@ -146,7 +92,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	defer e.close()
-	if f.once {
+	if f.Once {
 		err = e.once(ctx, stdout)
 	} else {
 		err = e.serve(ctx, stdout)
@@ -160,9 +106,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 // load gives the configuration: the file's or, for the demo, that of a
 // simulator which it starts.
-func load(ctx context.Context, f *flags) (*config.Config, error) {
-	if !f.demo {
-		return config.Load(f.configFile)
+func load(ctx context.Context, f *commandline.Flags) (*config.Config, error) {
+	if !f.Demo {
+		return config.Load(f.ConfigFile)
 	}
 	running, err := simulator.Start(ctx, simulator.Demo(time.Now()))
 	if err != nil {
@@ -173,7 +119,7 @@ func load(ctx context.Context, f *flags) (*config.Config, error) {
 
 // exporter is what runs.
 type exporter struct {
-	flags     *flags
+	flags     *commandline.Flags
 	shard     shard.Shard
 	logger    log.Logger
 	slog      *slog.Logger
@@ -184,15 +130,15 @@ type exporter struct {
 	holder    *config.Holder
 }
 
-func newExporter(f *flags, cfg *config.Config, own shard.Shard, stderr io.Writer) (*exporter, error) {
+func newExporter(f *commandline.Flags, cfg *config.Config, own shard.Shard, stderr io.Writer) (*exporter, error) {
 	e := &exporter{flags: f, shard: own, rest: prometheus.NewRegistry(), fleet: prometheus.NewRegistry()}
-	e.logger, e.slog = f.newLogger(stderr)
+	e.logger, e.slog = f.Loggers(stderr)
 	level.Info(e.logger).Log("msg", "starting "+program, "version", version.Info(), "build", version.BuildContext())
 	stateErrors := newStateErrors()
-	options := collector.Options{Connect: connect, Logger: e.logger, Owns: own.Owns, Once: f.once}
-	if f.stateFile != "" {
+	options := collector.Options{Connect: connect, Logger: e.logger, Owns: own.Owns, Once: f.Once}
+	if f.StateFile != "" {
 		var err error
-		if e.state, err = state.Open(f.stateFile, state.Options{Logger: e.logger, Errors: stateErrors}); err != nil {
+		if e.state, err = state.Open(f.StateFile, state.Options{Logger: e.logger, Errors: stateErrors}); err != nil {
 			return nil, err
 		}
 		options.State = e.state
@@ -205,8 +151,8 @@ func newExporter(f *flags, cfg *config.Config, own shard.Shard, stderr io.Writer
 		versioncollector.NewCollector(program),
 		e.collector, stateErrors,
 	)
-	path := f.configFile
-	if f.demo {
+	path := f.ConfigFile
+	if f.Demo {
 		path = "" // a reload applies the embedded configuration again
 	}
 	e.holder = config.NewHolder(path, cfg, e.apply, e.logger, e.rest)
@@ -239,10 +185,16 @@ func (e *exporter) apply(cfg *config.Config) error {
 	return nil
 }
 
-// connect makes the client of an account.
+// connect makes the client that polls an account.
 func connect(a config.Account, observe func(action, result string, took time.Duration)) collector.API {
-	return sas.ForAccount(a, program+"/"+version.Version, observe)
+	return sas.ForAccount(a, product(), observe)
 }
+
+// examine makes the client by which --doctor looks at an account.
+func examine(a config.Account) doctor.API { return sas.ForAccount(a, product(), nil) }
+
+// product is what calls name in their User-Agent.
+func product() string { return program + "/" + version.Version }
 
 // once polls everything once and prints the exposition.
 func (e *exporter) once(ctx context.Context, stdout io.Writer) error {
@@ -281,14 +233,14 @@ func (e *exporter) serve(ctx context.Context, stdout io.Writer) error {
 	handler, err := web.New(web.Options{
 		Families: e.collector.Families, Fleet: e.fleet, Rest: e.rest, Summaries: e.collector.Summaries, Servers: e.collector.Servers,
 		ScrubbedConfig: func() ([]byte, error) { return e.holder.Current().ScrubbedYAML() },
-		Reload:         e.holder.Reload, TelemetryPath: e.flags.telemetryPath,
-		MaxRequests: e.flags.maxRequests, Lifecycle: e.flags.lifecycle, Pprof: e.flags.pprof,
+		Reload:         e.holder.Reload, TelemetryPath: e.flags.TelemetryPath,
+		MaxRequests: e.flags.MaxRequests, Lifecycle: e.flags.Lifecycle, Pprof: e.flags.Pprof,
 		Version: version.Info(), Logger: e.logger,
 	})
 	if err != nil {
 		return err
 	}
-	if err := toolkit.Validate(*e.flags.web.WebConfigFile); err != nil {
+	if err := toolkit.Validate(*e.flags.Web.WebConfigFile); err != nil {
 		return fmt.Errorf("mend --web.config.file: %w", err)
 	}
 	// Nothing is polled before everything that can be checked is.
@@ -303,11 +255,11 @@ func (e *exporter) serve(ctx context.Context, stdout io.Writer) error {
 	signal.Notify(hangup, syscall.SIGHUP) // before anybody can see us serve
 	defer signal.Stop(hangup)
 	listening := make(chan error, 1)
-	go func() { listening <- toolkit.ListenAndServe(server, e.flags.web, e.slog) }()
+	go func() { listening <- toolkit.ListenAndServe(server, e.flags.Web, e.slog) }()
 	go e.holder.WatchServerFiles(ctx, watchInterval)
 	go e.reloadAt(ctx, hangup)
-	if e.flags.demo {
-		fmt.Fprint(stdout, simulator.DemoWelcome((*e.flags.web.WebListenAddresses)[0], e.flags.telemetryPath))
+	if e.flags.Demo {
+		fmt.Fprint(stdout, simulator.DemoWelcome((*e.flags.Web.WebListenAddresses)[0], e.flags.TelemetryPath))
 	}
 	select {
 	case err := <-listening:

@@ -38,7 +38,7 @@ func TestVersionAndHelpExitWithZero(t *testing.T) {
 		"version":       {"--version", []string{program + ", version devel"}},
 		"version short": {"-V", []string{program + ", version devel"}},
 		"help": {"--help", []string{
-			"--config.file=\"vulscan.yml\"", "config.check ", "demo ", "once ", "--web.listen-address=:10877", "--web.config.file",
+			"--config.file=\"vulscan.yml\"", "config.check ", "demo ", "doctor ", "once ", "--web.listen-address=:10877", "--web.config.file",
 			"--web.telemetry-path=\"/metrics\"", "web.enable-lifecycle ", "web.enable-pprof ", "--web.max-requests=40",
 			"--log.level=info", "--log.format=logfmt",
 		}},

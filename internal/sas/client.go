@@ -195,7 +195,7 @@ func apiError(resp *http.Response, body []byte) *Error {
 	rule := classify(resp.StatusCode, code)
 	e := &Error{
 		Class: rule.class, Result: code, Status: resp.StatusCode, RequestID: requestID,
-		RetryAfter: retryAfter(resp.Header), Again: rule.again, reason: rule.advice,
+		RetryAfter: retryAfter(resp.Header), Denied: rule.advice == grant, Again: rule.again, reason: rule.advice,
 	}
 	if code == "" || code == ResultOK { // no failure may count as a success
 		e.Result = ResultResponse

@@ -57,6 +57,8 @@ type Error struct {
 	RequestID string
 	// RetryAfter is how long the API asked to wait, 0 if it did not say.
 	RetryAfter time.Duration
+	// Denied means that the credentials are good, but may not do this.
+	Denied bool
 	// Again means that the same call, signed anew at once, may well succeed.
 	Again bool
 
@@ -93,6 +95,12 @@ type codeRule struct {
 	advice string
 }
 
+// grant is the advice for what RAM denies.
+const grant = "grant the RAM action yundun-sas:" + actionMark
+
+// elsewhere is the advice where a gateway has never heard of the operation.
+const elsewhere = "the endpoint does not know the operation: check endpoint and region"
+
 // actionMark stands for the operation's name in an advice.
 const actionMark = "{action}"
 
@@ -109,16 +117,20 @@ var codeRules = [...]codeRule{
 	{"invalidaccesskeyid", Refused, false, "the access key is unknown or disabled: check access_key_id"},
 	{"signaturedoesnotmatch", Refused, false, "the signature is wrong: check access_key_secret"},
 	{"incompletesignature", Refused, false, "the signature is incomplete: check the credentials and any proxy on the way"},
-	{"nopermission", Refused, false, "grant the RAM action yundun-sas:" + actionMark},
+	{"nopermission", Refused, false, grant},
 	{"forbidden.accesskeydisabled", Refused, false, "the access key is disabled"},
 	{"forbidden.riskcontrol", Refused, false, "risk control has restricted the Alibaba Cloud account"},
 	{"forbidden.userverification", Refused, false, "the Alibaba Cloud account has to be verified by real name"},
 	{"forbidden.authentication", Refused, false, "the Alibaba Cloud account has to be verified by real name"},
-	{"forbidden", Refused, false, "grant the RAM action yundun-sas:" + actionMark},
-	{"actionunauthorized", Refused, false, "grant the RAM action yundun-sas:" + actionMark},
+	{"forbidden", Refused, false, grant},
+	{"actionunauthorized", Refused, false, grant},
 	{"realnameauthentication", Refused, false, "the Alibaba Cloud account has to be verified by real name"},
 	{"illegalparam", Permanent, false, "the service refuses a parameter of the call, such as a UUID, task ID or type"},
-	{"invalidaction.notfound", Permanent, false, "the endpoint does not know the operation: check endpoint and region"},
+	{"invalidaction", Permanent, false, elsewhere},
+	{"invalidapi", Permanent, false, elsewhere},
+	{"invalidproduct", Permanent, false, elsewhere},
+	{"invalidversion", Permanent, false, elsewhere},
+	{"nosuchversion", Permanent, false, elsewhere},
 	{"servererror", Retryable, false, ""},
 	{"serviceunavailable", Retryable, false, ""},
 	{"internalerror", Retryable, false, ""},

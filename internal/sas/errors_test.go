@@ -48,6 +48,10 @@ func TestErrorsHaveTheirClass(t *testing.T) {
 		{403, "RealNameAuthenticationError", Refused, false, "real name"},
 		{400, "IllegalParam", Permanent, false, "UUID"},
 		{404, "InvalidAction.NotFound", Permanent, false, "endpoint"},
+		{404, "InvalidApi.NotFound", Permanent, false, "endpoint"},
+		{404, "InvalidProduct.NotFound", Permanent, false, "endpoint"},
+		{400, "InvalidVersion", Permanent, false, "endpoint"},
+		{400, "NoSuchVersion", Permanent, false, "endpoint"},
 		{500, "ServerError", Retryable, false, ""},
 		{400, "ServerError", Retryable, false, ""},
 		{503, "ServiceUnavailable", Retryable, false, ""},
@@ -77,6 +81,9 @@ func TestErrorsHaveTheirClass(t *testing.T) {
 			}
 			if failed.Class != test.class || failed.Again != test.again || failed.Result != result || failed.Status != test.status {
 				t.Errorf("got %v (%s, again %t), want %s, again %t", failed, failed.Class, failed.Again, test.class, test.again)
+			}
+			if denied := strings.HasPrefix(test.advice, "yundun-sas:"); failed.Denied != denied {
+				t.Errorf("denied by RAM: %t, want %t", failed.Denied, denied)
 			}
 			if !strings.Contains(failed.reason, test.advice) || test.advice == "" && failed.reason != "" {
 				t.Errorf("advice %q lacks %q", failed.reason, test.advice)

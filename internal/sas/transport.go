@@ -43,27 +43,15 @@ func safeCause(err error) string {
 		err = urlError.Err
 	}
 	var (
-		opError     *net.OpError
-		certificate *tls.CertificateVerificationError
-		authority   x509.UnknownAuthorityError
-		hostname    x509.HostnameError
-		record      tls.RecordHeaderError
-		errno       syscall.Errno
-		alert       tls.AlertError
+		opError *net.OpError
+		errno   syscall.Errno
 	)
+	failure := tlsFailure(err)
 	switch {
 	case errors.As(err, &opError):
 		return opError.Error()
-	case errors.As(err, &certificate):
-		return certificate.Error()
-	case errors.As(err, &authority):
-		return authority.Error()
-	case errors.As(err, &hostname):
-		return hostname.Error()
-	case errors.As(err, &record):
-		return record.Error()
-	case errors.As(err, &alert):
-		return alert.Error()
+	case failure != nil:
+		return failure.Error()
 	case errors.As(err, &errno):
 		return errno.Error()
 	case errors.Is(err, http.ErrSchemeMismatch):
@@ -72,4 +60,28 @@ func safeCause(err error) string {
 		return "the connection was closed in the middle of the answer"
 	}
 	return fmt.Sprintf("no usable answer (%T)", err)
+}
+
+// tlsFailure gives what of an error TLS itself said; nil if that is nothing.
+func tlsFailure(err error) error {
+	var (
+		certificate *tls.CertificateVerificationError
+		authority   x509.UnknownAuthorityError
+		hostname    x509.HostnameError
+		record      tls.RecordHeaderError
+		alert       tls.AlertError
+	)
+	switch {
+	case errors.As(err, &certificate):
+		return certificate
+	case errors.As(err, &authority):
+		return authority
+	case errors.As(err, &hostname):
+		return hostname
+	case errors.As(err, &record):
+		return record
+	case errors.As(err, &alert):
+		return alert
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"net/http"
 	"net/url"
+	"time"
 )
 
 // apiError is an answer that is not 2xx.
@@ -48,6 +49,7 @@ func actionNotFound() *apiError {
 type reply struct {
 	requestID, host string
 	xml             bool // the caller reads XML: it asked for it, or for nothing
+	date            time.Time
 }
 
 // errorBody is the gateway's error shape (Alibaba documentation, common errors).
@@ -77,6 +79,7 @@ func (re *reply) fail(w http.ResponseWriter, e *apiError) {
 // nobody left to tell.
 func (re *reply) send(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("x-acs-request-id", re.requestID)
+	w.Header().Set("Date", re.date.UTC().Format(http.TimeFormat))
 	if re.xml {
 		w.Header().Set("Content-Type", "text/xml;charset=utf-8")
 		w.WriteHeader(status)

@@ -97,7 +97,7 @@ func New(o Options) *Simulator {
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	in, rejected := readIncoming(w, hr)
 	call := Call{Time: s.clock(), Action: in.action}
-	re := &reply{requestID: requestID(s.answered.Add(1)), host: in.host, xml: in.xml}
+	re := &reply{requestID: requestID(s.answered.Add(1)), host: in.host, xml: in.xml, date: call.Time}
 
 	var from *account
 	if rejected == nil {

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestDoctorExitsWithWhatItFound(t *testing.T) {
+	t.Parallel()
+	fleet := testFleet(2)
+	account := accountFile{name: "test", endpoint: simulated(t, fleet).url, servers: fleet.Servers()}
+	refused := account
+	refused.name, refused.credentials = "refused", inlineKeys(testKeyID, "wrong")
+	for name, c := range map[string]struct {
+		accounts []accountFile
+		code     int
+		want     string
+	}{
+		"all well":            {[]accountFile{account}, 0, "everything works\n"},
+		"one account refused": {[]accountFile{account, refused}, 1, "SignatureDoesNotMatch"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := launch(t, "--doctor", "--config.file="+configured(t, c.accounts...))
+			if code := p.wait(); code != c.code || !strings.Contains(p.stdout.String(), c.want) {
+				t.Errorf("exit code %d, want %d and %q:\n%s", code, c.code, c.want, p.stdout.String())
+			}
+		})
+	}
+}

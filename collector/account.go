@@ -31,7 +31,7 @@ type server struct {
 	questions []sas.Query // replaced with the account's mu held
 	latest    *record     // what polls know
 	record    *record     // what scrapes see; replaced by account.publish
-	stamped   time.Time   // of the state: the last success that it has
+	stamped   instant     // of the state: the last success that it has
 	chunk     *chunk
 	due       time.Time
 	failures  int  // failed polls in a row
@@ -71,6 +71,7 @@ type account struct {
 	inFlight  int
 	refused   bool      // the credentials are not accepted
 	probeAt   time.Time // while refused: when the next probe may start
+	trouble   *Trouble  // the last failed call; nil: none
 	failingBy map[string]int
 }
 
@@ -98,6 +99,7 @@ func newAccount(c config.Account, before *account, o Options, m *metrics, k *kee
 		a.quota, a.codes = before.quota, before.codes
 		a.quota.configure(c.RequestsPerSecond)
 		known, a.found = byKey(before.servers), stillDiscovered(c.Discovery, before.found)
+		a.trouble = before.trouble
 	}
 	now := time.Now()
 	list := targets(c, a.found, a.owns)
@@ -154,13 +156,14 @@ func sameQuestion(a, b sas.Query) bool {
 
 // interpretation gives what the account's settings make of codes.
 func (a *account) interpretation() interpretation {
-	return interpretation{successCodes: a.config.SuccessCodes, label: func(code string) string {
+	label := func(code string) string {
 		label := a.codes.label(code)
 		if label != code {
 			a.metrics.anomaly(a.config.Name, codeLimit)
 		}
 		return label
-	}}
+	}
+	return interpretation{successCodes: a.config.SuccessCodes, label: label, number: a.codes.number}
 }
 
 // pace is how an account's polling keeps up, and what was discovered.

@@ -37,6 +37,8 @@ type Collector struct {
 	kept    texts
 	keeper  *keeper // nil without a State
 
+	overviews overviews
+
 	applying sync.Mutex // one Apply or Close at a time
 	closed   bool
 
@@ -193,7 +195,10 @@ func (c *Collector) Summaries() []Summary {
 }
 
 func (a *account) summary(now time.Time) Summary {
-	t := a.sum(slices.Values(a.totals.current(now)))
+	return a.summaryOf(a.sum(slices.Values(a.totals.current(now))))
+}
+
+func (a *account) summaryOf(t *totals) Summary {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := Summary{Account: a.config.Name, OK: t.ok, Failing: t.failing, Pending: t.pending, Refused: a.refused}

@@ -60,6 +60,15 @@ func (f *LargeFleet) Change(servers int) (which []int) {
 	return which
 }
 
+// ChangeAll has every server change until its history is full.
+func (f *LargeFleet) ChangeAll() {
+	for i, s := range f.account.servers {
+		for len(s.record.changes) < maxChanges {
+			f.answer(i)
+		}
+	}
+}
+
 // UUID gives a server's.
 func (f *LargeFleet) UUID(i int) string { return f.account.servers[i].record.server.UUID }
 

@@ -172,7 +172,7 @@ func (t *totals) samples(yield func(*sample)) {
 	for _, of := range []struct {
 		state string
 		count int
-	}{{"ok", t.ok}, {"failing", t.failing}, {"pending", t.pending}} {
+	}{{StateOK, t.ok}, {StateFailing, t.failing}, {StatePending, t.pending}} {
 		m.state = of.state
 		give(accountServers, of.count)
 	}

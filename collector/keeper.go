@@ -129,7 +129,7 @@ func (k *keeper) keep(s *server, f *finding) bool {
 		before.record, before.ended = f.record, append(before.ended, f.ended...)
 		return true
 	}
-	if s.record.sameKnowledge(f.record) && f.record.lastSuccess.Sub(s.stamped) < restampAfter {
+	if s.record.sameKnowledge(f.record) && f.record.lastSuccess.Sub(s.stamped.time()) < restampAfter {
 		return false
 	}
 	k.pending[s] = f
@@ -148,7 +148,7 @@ func (k *keeper) restamp(a *account) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, s := range a.servers {
-		if k.pending[s] == nil && s.latest.lastSuccess.After(s.stamped) {
+		if k.pending[s] == nil && instantOf(s.latest.lastSuccess) > s.stamped {
 			k.pending[s] = &finding{account: a, record: s.latest}
 		}
 	}
@@ -180,7 +180,7 @@ func (k *keeper) flush() (saved bool) {
 	for s, f := range findings {
 		f.account.mu.Lock()
 		f.account.show(s, f)
-		s.stamped = f.record.lastSuccess
+		s.stamped = instantOf(f.record.lastSuccess)
 		f.account.mu.Unlock()
 	}
 	return saved

@@ -9,7 +9,8 @@ import (
 
 // BenchmarkMemory says what the exporter holds for each of 400,000 subtasks:
 // the configuration of 100,000 servers, their records, their places in the
-// schedule. Rendered text is counted apart, for the two forms that are used.
+// schedule. Rendered text is counted apart, for the two forms that are used, and
+// so are the last changes of servers, when each has as many as are kept.
 func BenchmarkMemory(b *testing.B) {
 	const servers, subtasks = 100_000, 400_000
 	for b.Loop() {
@@ -20,10 +21,16 @@ func BenchmarkMemory(b *testing.B) {
 		zipped := heap()
 		fleet.Families(collector.Form{})
 		plain := heap()
+		settled := collector.NewLargeFleet(servers)
+		young := heap()
+		settled.ChangeAll()
+		old := heap()
 		b.ReportMetric(float64(known-empty)/subtasks, "bytes/subtask")
 		b.ReportMetric(float64(zipped-known)/subtasks, "gzip-text-bytes/subtask")
 		b.ReportMetric(float64(plain-zipped)/subtasks, "plain-text-bytes/subtask")
+		b.ReportMetric(float64(old-young)/subtasks, "history-bytes/subtask")
 		runtime.KeepAlive(fleet)
+		runtime.KeepAlive(settled)
 	}
 }
 

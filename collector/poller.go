@@ -213,6 +213,9 @@ func (a *account) finish(s *server, start time.Time, outcomes []outcome, failed 
 		}
 		wait = nextPoll(next, s.failures, a.config.Settings, rand.Float64(), now)
 	}
+	if failed != nil {
+		a.trouble = next.trouble
+	}
 	a.judge(failed)
 	a.logCondition(before, next, failed)
 	s.due = start.Add(wait)

@@ -36,7 +36,18 @@ type quota struct {
 	cutAt    time.Time // when the rate was last halved
 	raisedAt time.Time
 
+	calls [usedOver]second // of the last minute, a ring
+
 	waiting atomic.Int64 // calls that wait
+}
+
+// usedOver is over how many seconds used averages.
+const usedOver = 60
+
+// second counts the calls that started within one.
+type second struct {
+	unix  int64
+	calls int
 }
 
 // steps is how often waitBehind looks whether others still wait.
@@ -112,6 +123,11 @@ func (q *quota) take(now time.Time) time.Duration {
 		return at.Sub(now)
 	}
 	q.sent[q.oldest] = now
+	this := &q.calls[now.Unix()%usedOver]
+	if this.unix != now.Unix() {
+		*this = second{unix: now.Unix()}
+	}
+	this.calls++
 	q.oldest = (q.oldest + 1) % len(q.sent)
 	if earliest := now.Add(-catchUp); q.next.Before(earliest) {
 		q.next = earliest
@@ -151,4 +167,17 @@ func (q *quota) allowed() float64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.rate
+}
+
+// used is how many calls a second were made over the last minute.
+func (q *quota) used(now time.Time) float64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	calls := 0
+	for _, s := range q.calls {
+		if age := now.Unix() - s.unix; age > 0 && age <= usedOver {
+			calls += s.calls
+		}
+	}
+	return float64(calls) / usedOver
 }

@@ -68,10 +68,12 @@ type record struct {
 	tried       bool      // polled at least once, successfully or not
 	failure     string    // result of the last poll's failure, "" after a success
 	lastSuccess time.Time // zero: never
-	emptySince  time.Time // since when answers carry no subtask; zero: the last did
+	emptySince  instant   // since when answers carry no subtask; 0: the last did
 	total       int64     // TotalCount of the last answer, -1: none
 	subtasks    []subtask
 	errors      []errorCount
+	changes     []step   // the last ones, oldest first
+	trouble     *Trouble // the last failed call, nil: none lately
 }
 
 // outcome is what came of one question of a poll.
@@ -90,6 +92,7 @@ type finished struct {
 type interpretation struct {
 	successCodes []string
 	label        func(code string) string
+	number       func(label string) codeNumber
 }
 
 // errorCode gives a code that means an error, or "".
@@ -111,7 +114,7 @@ func (r *record) answered(outcomes []outcome, in interpretation, now time.Time) 
 	at := make(map[scanKey]int) // index in next.subtasks
 	for i, o := range outcomes {
 		if o.answer == nil {
-			next.failure = o.err.Result
+			next.failure, next.trouble = o.err.Result, newTrouble(o.err, r.server, now)
 			for _, s := range r.subtasks {
 				if s.question == i || s.question >= len(outcomes) {
 					next.put(at, s)
@@ -133,8 +136,10 @@ func (r *record) answered(outcomes []outcome, in interpretation, now time.Time) 
 	if next.failure == "" {
 		next.lastSuccess = now
 		next.emptySince = emptySince(r.emptySince, len(next.subtasks), now)
+		next.trouble = r.trouble.unlessOld(now)
 	}
 	next.countErrors(before, now)
+	next.changes = r.changesTo(&next, before, in, now)
 	ended := next.ended(before, now)
 	// Most polls find nothing new: then nothing is held twice.
 	if slices.Equal(next.subtasks, r.subtasks) {
@@ -179,12 +184,12 @@ func (r *record) put(at map[scanKey]int, s subtask) {
 	r.subtasks = append(r.subtasks, s)
 }
 
-func emptySince(before time.Time, subtasks int, now time.Time) time.Time {
-	if subtasks > 0 {
-		return time.Time{}
-	}
-	if before.IsZero() {
-		return now
+func emptySince(before instant, subtasks int, now time.Time) instant {
+	switch {
+	case subtasks > 0:
+		return 0
+	case before == 0:
+		return instantOf(now)
 	}
 	return before
 }
@@ -261,7 +266,7 @@ func (r *record) countErrors(before map[scanKey]*subtask, now time.Time) {
 // none will come.
 func (r *record) settled(now time.Time, stallAfter time.Duration) bool {
 	if len(r.subtasks) == 0 {
-		return !r.emptySince.IsZero() && now.Sub(r.emptySince) >= stallAfter
+		return r.emptySince != 0 && now.Sub(r.emptySince.time()) >= stallAfter
 	}
 	return !slices.ContainsFunc(r.subtasks, func(s subtask) bool { return s.unfinished() })
 }
@@ -271,11 +276,11 @@ func (r *record) settled(now time.Time, stallAfter time.Duration) bool {
 func (r *record) movedAt() time.Time {
 	moved := r.emptySince
 	for i := range r.subtasks {
-		if s := &r.subtasks[i]; s.unfinished() && s.statusSince.time().After(moved) {
-			moved = s.statusSince.time()
+		if s := &r.subtasks[i]; s.unfinished() {
+			moved = max(moved, s.statusSince)
 		}
 	}
-	return moved
+	return moved.time()
 }
 
 // stale says whether what is known is too old to be published.

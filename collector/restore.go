@@ -10,7 +10,7 @@ import (
 func (r *record) entry(account string) state.Entry {
 	e := state.Entry{
 		Key:    state.Key{Account: account, UUID: r.server.UUID},
-		Server: state.Server{LastSuccess: r.lastSuccess, EmptySince: r.emptySince, TotalCount: r.total},
+		Server: state.Server{LastSuccess: r.lastSuccess, EmptySince: r.emptySince.time(), TotalCount: r.total},
 	}
 	for i := range r.subtasks {
 		s := &r.subtasks[i]
@@ -29,7 +29,7 @@ func (r *record) entry(account string) state.Entry {
 // process. It counts as not polled yet, and its values are published as if it
 // had been.
 func restored(t *target, from state.Server, in interpretation) *record {
-	r := &record{server: t, lastSuccess: from.LastSuccess, emptySince: from.EmptySince, total: from.TotalCount}
+	r := &record{server: t, lastSuccess: from.LastSuccess, emptySince: instantOf(from.EmptySince), total: from.TotalCount}
 	for _, s := range from.Subtasks {
 		st := subtask{
 			taskID: s.TaskID, typ: s.Type, status: s.Status, code: s.Code,
@@ -50,6 +50,6 @@ func restored(t *target, from state.Server, in interpretation) *record {
 // sameKnowledge says whether two records of one server say the same of its
 // subtasks and errors, whenever that was last confirmed.
 func (r *record) sameKnowledge(as *record) bool {
-	return r.total == as.total && r.emptySince.Equal(as.emptySince) &&
+	return r.total == as.total && r.emptySince == as.emptySince &&
 		slices.Equal(r.subtasks, as.subtasks) && slices.Equal(r.errors, as.errors)
 }

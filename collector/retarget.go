@@ -113,7 +113,7 @@ func (a *account) fromState(t *target, kept map[string]state.Server) *server {
 		return nil
 	}
 	r := restored(t, from, a.interpretation())
-	return &server{latest: r, record: r, stamped: r.lastSuccess}
+	return &server{latest: r, record: r, stamped: instantOf(r.lastSuccess)}
 }
 
 // keptState reads what the state has of servers that the account does not know.

@@ -25,7 +25,7 @@ func TestNextPoll(t *testing.T) {
 	now := time.Unix(epoch, 0)
 	empty := func(since time.Duration) *record {
 		r := recordOf()
-		r.emptySince = now.Add(-since)
+		r.emptySince = instantOf(now.Add(-since))
 		return r
 	}
 	stalled := func(ages ...time.Duration) *record {
@@ -49,7 +49,7 @@ func TestNextPoll(t *testing.T) {
 		"a status nobody documents":       {record: recordOf(4, 7), want: 30 * time.Second},
 		"no status":                       {record: recordOf(4, math.NaN()), want: 30 * time.Second},
 		"empty":                           {record: empty(0), want: 30 * time.Second},
-		"empty for less than a stall":     {record: empty(30*time.Minute - 1), want: 30 * time.Second},
+		"empty for less than a stall":     {record: empty(30*time.Minute - time.Millisecond), want: 30 * time.Second},
 		"empty for as long as a stall":    {record: empty(30 * time.Minute), want: 10 * time.Minute},
 		"unmoved for as long as a stall":  {record: stalled(30 * time.Minute), want: 30 * time.Second},
 		"stalled for twice as long":       {record: stalled(time.Hour), want: time.Minute},
@@ -82,14 +82,14 @@ func TestUrgent(t *testing.T) {
 	failing := recordOf(1)
 	failing.failure = "timeout"
 	longEmpty := recordOf()
-	longEmpty.emptySince = now.Add(-time.Hour)
+	longEmpty.emptySince = instantOf(now.Add(-time.Hour))
 	restored := func(status float64) *record {
 		r := recordOf(status)
 		r.tried = false
 		return r
 	}
 	justEmpty := recordOf()
-	justEmpty.emptySince = now
+	justEmpty.emptySince = instantOf(now)
 	for name, tt := range map[string]struct {
 		record *record
 		want   bool

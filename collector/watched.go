@@ -13,12 +13,15 @@ func (c *Collector) Servers() []Watched {
 	var list []Watched
 	for _, a := range c.running() {
 		for _, r := range a.records() {
-			t := r.server
-			list = append(list, Watched{
-				Account: a.config.Name, UUID: t.UUID, Name: t.Name, Labels: t.Labels,
-				Region: t.fact("region"), InstanceID: t.fact("instance_id"), IP: t.fact("ip"), OS: t.fact("os"),
-			})
+			list = append(list, r.server.watched(a.config.Name))
 		}
 	}
 	return list
+}
+
+func (t *target) watched(account string) Watched {
+	return Watched{
+		Account: account, UUID: t.UUID, Name: t.Name, Labels: t.Labels,
+		Region: t.fact("region"), InstanceID: t.fact("instance_id"), IP: t.fact("ip"), OS: t.fact("os"),
+	}
 }

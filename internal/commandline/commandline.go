@@ -5,6 +5,7 @@ package commandline
 import (
 	"io"
 	"log/slog"
+	"net/url"
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/go-kit/log"
@@ -21,6 +22,8 @@ type Flags struct {
 	StateFile                 string
 	Shard                     string // a number, or auto
 	TotalShards               int
+	RoutePrefix               string   // as given; empty: that of ExternalURL
+	ExternalURL               *url.URL // nil: not given
 	TelemetryPath             string
 	Lifecycle, Pprof          bool
 	MaxRequests               int // 0: no limit
@@ -44,6 +47,8 @@ func New(program, version string, stdout, stderr io.Writer) (*kingpin.Applicatio
 	app.Flag("state.file", "Embedded database that carries what is known over restarts; without it, counters and times start anew.").StringVar(&f.StateFile)
 	app.Flag("shard", "Poll only this share of the servers, counted from 0; auto takes the ordinal of a StatefulSet's pod from the host name.").Default("0").StringVar(&f.Shard)
 	app.Flag("total-shards", "How many exporters share the servers and the quota.").Default("1").IntVar(&f.TotalShards)
+	app.Flag("web.external-url", "URL under which others reach the exporter, as behind a reverse proxy. Its path is what links on pages begin with.").URLVar(&f.ExternalURL)
+	app.Flag("web.route-prefix", "Prefix of all paths that are served. Defaults to the path of --web.external-url.").StringVar(&f.RoutePrefix)
 	app.Flag("web.telemetry-path", "Path of the metrics.").Default("/metrics").StringVar(&f.TelemetryPath)
 	app.Flag("web.enable-lifecycle", "Allow POST and PUT to /-/reload.").BoolVar(&f.Lifecycle)
 	app.Flag("web.enable-pprof", "Serve /debug/pprof/.").BoolVar(&f.Pprof)

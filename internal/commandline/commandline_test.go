@@ -54,3 +54,41 @@ func TestOddValuesAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestRoutesAreThoseOfPrometheus(t *testing.T) {
+	for _, test := range []struct {
+		args             []string
+		prefix, external string
+	}{
+		{nil, "/", ""},
+		{[]string{"--web.route-prefix=vulscan/"}, "/vulscan", ""},
+		{[]string{"--web.external-url=https://example.com"}, "/", "https://example.com/"},
+		{[]string{"--web.external-url=https://example.com/a/b/"}, "/a/b", "https://example.com/a/b"},
+		{[]string{"--web.external-url=https://example.com/a", "--web.route-prefix=/"}, "/", "https://example.com/a"},
+	} {
+		app, f := New("exporter", "1", new(bytes.Buffer), new(bytes.Buffer))
+		if _, err := app.Parse(test.args); err != nil {
+			t.Fatal(err)
+		}
+		external := ""
+		err := f.ResolveRoutes()
+		if f.ExternalURL != nil {
+			external = f.ExternalURL.String()
+		}
+		if err != nil || f.RoutePrefix != test.prefix || external != test.external {
+			t.Errorf("%q: %q, %q, %v", test.args, f.RoutePrefix, external, err)
+		}
+	}
+}
+
+func TestOddExternalURLsAreRefused(t *testing.T) {
+	for _, given := range []string{"example.com/a", "ftp://example.com", "https://", "https://u:p@example.com", "https://example.com?a=b", "https://example.com#a"} {
+		app, f := New("exporter", "1", new(bytes.Buffer), new(bytes.Buffer))
+		if _, err := app.Parse([]string{"--web.external-url=" + given}); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.ResolveRoutes(); err == nil || !strings.Contains(err.Error(), "--web.external-url") || strings.Contains(err.Error(), "u:p") {
+			t.Errorf("%s: %v", given, err)
+		}
+	}
+}

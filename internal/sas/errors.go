@@ -87,6 +87,22 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// Meaning says in a sentence what the failure means, or what to do about it.
+func (e *Error) Meaning() string {
+	if e.reason != "" {
+		return e.reason
+	}
+	return [...]string{
+		Permanent: "the service refuses the call as it is",
+		Retryable: "the service, or the way to it, has trouble; the next polls will tell",
+		Throttled: "too many calls",
+		Refused:   "the credentials are not accepted",
+		Clock:     "this machine's clock is off",
+		Response:  "an answer that cannot be believed",
+		Canceled:  "cut short by the exporter itself",
+	}[e.Class]
+}
+
 // codeRule gives the class of every error code that begins with its prefix.
 type codeRule struct {
 	prefix string

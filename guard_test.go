@@ -33,6 +33,7 @@ func certificate(t *testing.T, dir string) *x509.CertPool {
 		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
@@ -50,47 +51,95 @@ func certificate(t *testing.T, dir string) *x509.CertPool {
 	return pool
 }
 
+// guarded are all paths that are served, a reload's last, and one that is not.
+var guarded = []string{
+	"/", "/metrics", "/status", "/status/server?account=production&uuid=x", "/api/v1/status", "/api/v1/status/server", "/config", "/sd",
+	"/-/healthy", "/-/ready", "/debug/pprof/", "/nothing", "/-/reload",
+}
+
+// methodOf is how a guarded path is asked.
+func methodOf(path string) string {
+	if path == "/-/reload" {
+		return http.MethodPost
+	}
+	return http.MethodGet
+}
+
+// guardedDemo serves the demo behind a web configuration in a folder that has
+// a certificate, which pool trusts.
+func guardedDemo(t *testing.T, webConfig string) (p *process, dir string, pool *x509.CertPool) {
+	t.Helper()
+	dir = t.TempDir()
+	pool = certificate(t, dir)
+	path := writeFile(t, filepath.Join(dir, "web.yml"), webConfig)
+	return serve(t, "--demo", "--web.config.file="+path, "--web.enable-lifecycle", "--web.enable-pprof"), dir, pool
+}
+
+// overTLS makes a request for a path of the process.
+func (p *process) overTLS(config *tls.Config, path, password string) (answer, error) {
+	p.t.Helper()
+	config.MinVersion = tls.VersionTLS12
+	transport := &http.Transport{TLSClientConfig: config}
+	defer transport.CloseIdleConnections()
+	r, err := http.NewRequestWithContext(p.t.Context(), methodOf(path), strings.Replace(p.url, "http://", "https://", 1)+path, http.NoBody)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if password != "" {
+		r.SetBasicAuth("prometheus", password)
+	}
+	return exchange(&http.Client{Transport: transport}, r)
+}
+
 func TestWebConfigGuardsEveryPath(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	pool := certificate(t, dir)
-	web := writeFile(t, filepath.Join(dir, "web.yml"), "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n"+
+	p, _, pool := guardedDemo(t, "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n"+
 		"basic_auth_users: {prometheus: \""+guardPasswordHash+"\"}\n")
-	p := serve(t, "--demo", "--web.config.file="+web, "--web.enable-lifecycle", "--web.enable-pprof")
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}
-	t.Cleanup(transport.CloseIdleConnections)
-	client := &http.Client{Transport: transport}
-	secure := strings.Replace(p.url, "http://", "https://", 1)
-	status := func(method, path, password string) int {
-		r, err := http.NewRequestWithContext(t.Context(), method, secure+path, http.NoBody)
+	status := func(path, password string) int {
+		a, err := p.overTLS(&tls.Config{RootCAs: pool}, path, password)
 		if err != nil {
-			t.Fatal(err)
-		}
-		if password != "" {
-			r.SetBasicAuth("prometheus", password)
-		}
-		a, err := exchange(client, r)
-		if err != nil {
-			t.Fatalf("%s %s: %v", method, path, err)
+			t.Fatalf("%s: %v", path, err)
 		}
 		return a.status
 	}
-	p.until("it is ready", func() bool { return status(http.MethodGet, "/-/ready", guardPassword) == http.StatusOK })
-	for _, path := range []string{"/", "/metrics", "/config", "/-/healthy", "/-/ready", "/debug/pprof/", "/nothing", "/-/reload"} {
-		method, want := http.MethodGet, http.StatusOK
-		switch path {
-		case "/nothing":
-			want = http.StatusNotFound
-		case "/-/reload":
-			method = http.MethodPost
-		}
-		for password, expected := range map[string]int{"": 401, "wrong": 401, guardPassword: want} {
-			if got := status(method, path, password); got != expected {
-				t.Errorf("%s with password %q: %d, want %d", path, password, got, expected)
+	p.until("it is ready", func() bool { return status("/-/ready", guardPassword) == http.StatusOK })
+	for _, path := range guarded {
+		for _, password := range []string{"", "wrong"} {
+			if got := status(path, password); got != http.StatusUnauthorized {
+				t.Errorf("%s with password %q: %d", path, password, got)
 			}
 		}
-		if got := p.request(method, path); got.status != http.StatusBadRequest {
+		if got := status(path, guardPassword); got == http.StatusUnauthorized {
+			t.Errorf("%s with the password: %d", path, got)
+		}
+		if got := p.request(methodOf(path), path); got.status != http.StatusBadRequest {
 			t.Errorf("%s without TLS: %d", path, got.status)
+		}
+	}
+}
+
+func TestMutualTLSGuardsEveryPath(t *testing.T) {
+	t.Parallel()
+	p, dir, pool := guardedDemo(t, "tls_server_config: {cert_file: cert.pem, key_file: key.pem, client_ca_file: cert.pem, client_auth_type: RequireAndVerifyClientCert}\n")
+	known, err := tls.LoadX509KeyPair(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := t.TempDir()
+	certificate(t, elsewhere)
+	stranger, err := tls.LoadX509KeyPair(filepath.Join(elsewhere, "cert.pem"), filepath.Join(elsewhere, "key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range guarded {
+		if a, err := p.overTLS(&tls.Config{RootCAs: pool}, path, ""); err == nil {
+			t.Errorf("%s without a certificate: %d", path, a.status)
+		}
+		if a, err := p.overTLS(&tls.Config{RootCAs: pool, Certificates: []tls.Certificate{stranger}}, path, ""); err == nil {
+			t.Errorf("%s with a stranger's certificate: %d", path, a.status)
+		}
+		if a, err := p.overTLS(&tls.Config{RootCAs: pool, Certificates: []tls.Certificate{known}}, path, ""); err != nil || a.status >= 500 && path != "/-/ready" {
+			t.Errorf("%s with the certificate: %d %v", path, a.status, err)
 		}
 	}
 }

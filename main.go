@@ -249,7 +249,8 @@ func (e *exporter) serve(ctx context.Context, stdout io.Writer) error {
 	}
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		WriteTimeout: 2 * time.Minute, // of a client that reads slowly; no scrape lasts so long
+		IdleTimeout:  2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP) // before anybody can see us serve

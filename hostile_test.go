@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// hold opens a connection to the process and sends the beginning of a request.
+func (p *process) hold(beginning string) net.Conn {
+	p.t.Helper()
+	c, err := (&net.Dialer{}).DialContext(p.t.Context(), "tcp", strings.TrimPrefix(p.url, "http://"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { _ = c.Close() })
+	if _, err := io.WriteString(c, beginning); err != nil {
+		p.t.Fatal(err)
+	}
+	return c
+}
+
+func TestRequestsThatNeverEndAreEnded(t *testing.T) {
+	t.Parallel()
+	p := serve(t, "--demo", "--web.enable-lifecycle")
+	var all sync.WaitGroup
+	for name, c := range map[string]struct {
+		beginning string
+		within    time.Duration
+	}{
+		"a header that never ends": {"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow:", 15 * time.Second},
+		"nothing at all":           {"", 15 * time.Second},
+		"a body that never ends":   {"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx", 40 * time.Second},
+	} {
+		all.Go(func() {
+			connection := p.hold(c.beginning)
+			_ = connection.SetReadDeadline(time.Now().Add(c.within))
+			if _, err := io.Copy(io.Discard, connection); err != nil {
+				t.Errorf("%s: the connection is still open after %s: %v", name, c.within, err)
+			}
+		})
+	}
+	if got := p.get("/-/healthy"); got.status != http.StatusOK {
+		t.Errorf("others meanwhile: %d", got.status)
+	}
+	all.Wait()
+}
+
+func TestOversizedRequestsAreRefused(t *testing.T) {
+	t.Parallel()
+	p := serve(t, "--demo", "--web.enable-lifecycle")
+	big := strings.Repeat("x", 1<<20)
+	for name, c := range map[string]struct {
+		request string
+		status  int
+	}{
+		"header":  {"GET /status HTTP/1.1\r\nHost: x\r\nX-Big: " + big + "\r\n\r\n", http.StatusRequestHeaderFieldsTooLarge},
+		"path":    {"GET /status?search=" + big + " HTTP/1.1\r\nHost: x\r\n\r\n", http.StatusRequestHeaderFieldsTooLarge},
+		"nothing": {"\r\n\r\n", http.StatusBadRequest},
+		"garbage": {"\x16\x03\x01 HTTP\r\n\r\n", http.StatusBadRequest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(p.url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer connection.Close()
+			_ = connection.SetDeadline(time.Now().Add(20 * time.Second))
+			go func() { _, _ = io.WriteString(connection, c.request) }() // it is cut off in the middle
+			answer, err := http.ReadResponse(bufio.NewReader(connection), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			if answer.StatusCode != c.status {
+				t.Errorf("%d, want %d", answer.StatusCode, c.status)
+			}
+		})
+	}
+	for _, path := range []string{"/-/reload", "/metrics", "/status"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+path, strings.NewReader(big))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := exchange(http.DefaultClient, r); err == nil && got.status >= 500 {
+			t.Errorf("a body of 1 MiB for %s: %d", path, got.status)
+		}
+	}
+	if got := p.get("/-/healthy"); got.status != http.StatusOK {
+		t.Errorf("afterwards: %d", got.status)
+	}
+}
+
+// Not in parallel: it compares rates.
+func TestAFloodOfScrapesNeitherGrowsNorDisturbs(t *testing.T) {
+	fleet := testFleet(4)
+	center := simulated(t, fleet)
+	p := serve(t, "--web.max-requests=5", "--config.file="+configured(t, accountFile{name: "a", endpoint: center.url, servers: fleet.Servers()}))
+	p.untilReady()
+	flood := func() (status map[int]int) {
+		status = make(map[int]int)
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		for range 500 {
+			all.Go(func() {
+				r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/metrics", http.NoBody)
+				got, err := exchange(http.DefaultClient, r)
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					got.status = -1
+				}
+				status[got.status]++
+			})
+		}
+		all.Wait()
+		return status
+	}
+	flood()
+	memory := p.scrape()["process_resident_memory_bytes"]
+	began, before := time.Now(), center.calls()
+	p.until("60 calls were made", func() bool { return center.calls() >= before+60 })
+	alone := 60 / time.Since(began).Seconds()
+	began, before = time.Now(), center.calls()
+	refused := 0
+	for range 6 {
+		status := flood()
+		if status[http.StatusOK]+status[http.StatusServiceUnavailable] != 500 || status[http.StatusOK] == 0 {
+			t.Fatalf("answers by status: %v", status)
+		}
+		refused += status[http.StatusServiceUnavailable]
+	}
+	rate := float64(center.calls()-before) / time.Since(began).Seconds()
+	if grown := p.scrape()["process_resident_memory_bytes"] / memory; grown > 1.5 {
+		t.Errorf("memory has grown %.2f times over 3,000 scrapes", grown)
+	}
+	if rate < 0.8*alone {
+		t.Errorf("%.1f calls a second while 500 clients scrape, %.1f alone", rate, alone)
+	}
+	t.Logf("%d of 3,000 scrapes refused, calls a second %.1f, alone %.1f", refused, rate, alone)
+}

@@ -20,7 +20,7 @@ else
 RACE      :=
 endif
 
-.PHONY: build test race-check lint fmt bench demo cover fuzz promtool clean
+.PHONY: build test race-check lint fmt bench demo cover fuzz promtool rules clean
 
 build: ## The static binary.
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BINARY) .
@@ -62,6 +62,9 @@ fuzz: ## Every fuzz target for FUZZTIME.
 
 promtool: build ## What a real promtool and a real Prometheus think of the metrics.
 	.ci/prometheus ./$(BINARY)
+
+rules: ## Alert and recording rules: checked and tested by a real promtool.
+	.ci/rules
 
 clean:
 	rm -rf $(BINARY) coverage.out $(CACHE)

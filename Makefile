@@ -5,6 +5,7 @@ BINARY    := aliyun_vulscan_exporter
 CACHE     := $(CURDIR)/.cache
 LINT      := $(CACHE)/golangci-lint-2.15.0/golangci-lint
 FUZZTIME  ?= 60s
+MODULES   := . grafana e2e
 
 VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 REVISION  := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -20,7 +21,7 @@ else
 RACE      :=
 endif
 
-.PHONY: build test race-check lint fmt bench demo cover fuzz promtool rules clean
+.PHONY: build test race-check lint fmt bench demo cover fuzz promtool rules dashboards e2e clean
 
 build: ## The static binary.
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BINARY) .
@@ -34,8 +35,8 @@ ifeq ($(RACE),)
 endif
 
 lint: $(LINT) ## Static checks.
-	$(LINT) run ./...
-	$(LINT) fmt --diff ./...
+	@set -e; for module in $(MODULES); do echo "lint $$module"; \
+	  (cd $$module && $(LINT) run --config $(CURDIR)/.golangci.yml ./... && $(LINT) fmt --config $(CURDIR)/.golangci.yml --diff ./...); done
 
 fmt: $(LINT)
 	$(LINT) fmt ./...
@@ -65,6 +66,12 @@ promtool: build ## What a real promtool and a real Prometheus think of the metri
 
 rules: ## Alert and recording rules: checked and tested by a real promtool.
 	.ci/rules
+
+dashboards: ## Writes the dashboards anew, and looks at them closely.
+	cd grafana && $(GO) run . && $(GO) test -count=1 ./...
+
+e2e: ## With real Prometheus servers, Alertmanager and VictoriaMetrics, which it gets.
+	.ci/e2e
 
 clean:
 	rm -rf $(BINARY) coverage.out $(CACHE)

@@ -111,9 +111,8 @@ func (s *server) queryRange(expr string, over time.Duration) ([]sample, error) {
 func unix(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
 
 // value waits until an expression has one value that is good.
-func (s *server) value(expr string, good func(float64) bool) float64 {
+func (s *server) value(expr string, good func(float64) bool) {
 	s.t.Helper()
-	var got float64
 	until(s.t, expr+" is as expected", func() error {
 		found, err := s.query(expr)
 		if err != nil {
@@ -122,10 +121,8 @@ func (s *server) value(expr string, good func(float64) bool) float64 {
 		if len(found) != 1 || !good(found[0].number()) {
 			return fmt.Errorf("%v", found)
 		}
-		got = found[0].number()
 		return nil
 	})
-	return got
 }
 
 func is(want float64) func(float64) bool {

@@ -171,29 +171,51 @@ func ailments(t *testing.T) []ailment {
 		fmt.Fprint(w, `{"RequestId":"A","Code":"InvalidAction.NotFound","Message":"Specified api is not found"}`)
 	}))
 	return append(refusals(), []ailment{
-		{name: "no network", dial: dialing(os.NewSyscallError("connect", syscall.ENETUNREACH)), subject: "endpoint",
-			fault: "network is unreachable", next: "this machine has no network that leads there"},
-		{name: "no name server", dial: dialing(&net.DNSError{Err: "server misbehaving", Name: "x", IsTemporary: true}), subject: "endpoint",
-			fault: "server misbehaving", next: "this machine has no network that leads there"},
-		{name: "wrong endpoint: no such host", dial: dialing(&net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}), subject: "endpoint",
-			fault: "no such host", next: "no such name: look for a misspelt endpoint or region"},
-		{name: "wrong endpoint: nothing listens", endpoint: unused.URL, subject: "endpoint",
-			fault: "connection refused", next: "wrong endpoint or port"},
-		{name: "wrong endpoint: a web server", endpoint: web, subject: "endpoint",
-			fault: "HTTP 404 of something that is not Alibaba Cloud's gateway", next: "wrong endpoint: compare endpoint and region"},
-		{name: "wrong endpoint: another product", endpoint: otherProduct, subject: "DescribeVulCheckTaskStatusDetail",
-			fault: "InvalidAction.NotFound", next: "compare endpoint and region"},
-		{name: "wrong endpoint: another's certificate", endpoint: encrypted.URL, subject: "endpoint",
-			fault: "certificate signed by unknown authority", next: "wrong endpoint, or a proxy that opens TLS"},
-		{name: "wrong endpoint: no TLS", endpoint: strings.Replace(web, "http:", "https:", 1), subject: "endpoint",
-			fault: "plain HTTP, not TLS", next: "wrong endpoint, or a proxy that opens TLS"},
-		{name: "an endpoint that says nothing", endpoint: mute, more: "    timeout: 50ms\n" + listed(), subject: "endpoint",
-			fault: "no answer in time", next: "let firewall and security group pass TCP"},
-		{name: "unknown UUID", more: "    servers: [{uuid: 5d55af3c-35f3-4d4d-8ccc-8c5443b0ffff, name: web-9}]\n",
+		{
+			name: "no network", dial: dialing(os.NewSyscallError("connect", syscall.ENETUNREACH)), subject: "endpoint",
+			fault: "network is unreachable", next: "this machine has no network that leads there",
+		},
+		{
+			name: "no name server", dial: dialing(&net.DNSError{Err: "server misbehaving", Name: "x", IsTemporary: true}), subject: "endpoint",
+			fault: "server misbehaving", next: "this machine has no network that leads there",
+		},
+		{
+			name: "wrong endpoint: no such host", dial: dialing(&net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}), subject: "endpoint",
+			fault: "no such host", next: "no such name: look for a misspelt endpoint or region",
+		},
+		{
+			name: "wrong endpoint: nothing listens", endpoint: unused.URL, subject: "endpoint",
+			fault: "connection refused", next: "wrong endpoint or port",
+		},
+		{
+			name: "wrong endpoint: a web server", endpoint: web, subject: "endpoint",
+			fault: "HTTP 404 of something that is not Alibaba Cloud's gateway", next: "wrong endpoint: compare endpoint and region",
+		},
+		{
+			name: "wrong endpoint: another product", endpoint: otherProduct, subject: "DescribeVulCheckTaskStatusDetail",
+			fault: "InvalidAction.NotFound", next: "compare endpoint and region",
+		},
+		{
+			name: "wrong endpoint: another's certificate", endpoint: encrypted.URL, subject: "endpoint",
+			fault: "certificate signed by unknown authority", next: "wrong endpoint, or a proxy that opens TLS",
+		},
+		{
+			name: "wrong endpoint: no TLS", endpoint: strings.Replace(web, "http:", "https:", 1), subject: "endpoint",
+			fault: "plain HTTP, not TLS", next: "wrong endpoint, or a proxy that opens TLS",
+		},
+		{
+			name: "an endpoint that says nothing", endpoint: mute, more: "    timeout: 50ms\n" + listed(), subject: "endpoint",
+			fault: "no answer in time", next: "let firewall and security group pass TCP",
+		},
+		{
+			name: "unknown UUID", more: "    servers: [{uuid: 5d55af3c-35f3-4d4d-8ccc-8c5443b0ffff, name: web-9}]\n",
 			subject: "server web-9 (5d55af3c-35f3-4d4d-8ccc-8c5443b0ffff)",
-			fault:   "the service knows no scan of a server with this UUID", next: "compare the UUID with the console's list of assets"},
-		{name: "throttled for good", center: change(func(a *simulator.Account) { a.RequestsPerSecond = 0.001 }), more: "    discovery: {tasks: {}}\n" + listed(),
-			subject: "DescribeVulCheckTaskStatusDetail", fault: "Throttling.User", next: "the account's quota is used up"},
+			fault:   "the service knows no scan of a server with this UUID", next: "compare the UUID with the console's list of assets",
+		},
+		{
+			name: "throttled for good", center: change(func(a *simulator.Account) { a.RequestsPerSecond = 0.001 }), more: "    discovery: {tasks: {}}\n" + listed(),
+			subject: "DescribeVulCheckTaskStatusDetail", fault: "Throttling.User", next: "the account's quota is used up",
+		},
 		{name: "HTTP 500", center: func(o *simulator.Options) {
 			o.Intercept = func(w http.ResponseWriter, r *simulator.Request) bool {
 				r.Fail(w, http.StatusInternalServerError, "ServerError", "ServerError")
@@ -213,32 +235,50 @@ func ailments(t *testing.T) []ailment {
 func refusals() []ailment {
 	temporary := "{access_key_id: " + keyID + ", access_key_secret: " + secret + ", security_token: " + token + "}"
 	return []ailment{
-		{name: "wrong key", credentials: keys("LTAI5tNobodysKey00000001", secret), subject: "credentials",
-			fault: "InvalidAccessKeyId.NotFound", next: "find the key in the RAM console"},
-		{name: "disabled key", center: change(func(a *simulator.Account) { a.Disabled = true }), subject: "credentials",
-			fault: "InvalidAccessKeyId.Inactive", next: "find the key in the RAM console"},
-		{name: "wrong secret", credentials: keys(keyID, "not-the-secret"), subject: "credentials",
-			fault: "SignatureDoesNotMatch", next: "the ID is known, so the secret is wrong"},
+		{
+			name: "wrong key", credentials: keys("LTAI5tNobodysKey00000001", secret), subject: "credentials",
+			fault: "InvalidAccessKeyId.NotFound", next: "find the key in the RAM console",
+		},
+		{
+			name: "disabled key", center: change(func(a *simulator.Account) { a.Disabled = true }), subject: "credentials",
+			fault: "InvalidAccessKeyId.Inactive", next: "find the key in the RAM console",
+		},
+		{
+			name: "wrong secret", credentials: keys(keyID, "not-the-secret"), subject: "credentials",
+			fault: "SignatureDoesNotMatch", next: "the ID is known, so the secret is wrong",
+		},
 		{name: "expired token", credentials: temporary, center: change(func(a *simulator.Account) {
 			a.SecurityToken, a.TokenExpires = token, time.Now().Add(-time.Minute)
 		}), subject: "credentials", fault: "InvalidSecurityToken.Expired", next: "renew token and key"},
-		{name: "another key's token", credentials: temporary, subject: "credentials",
-			fault: "InvalidSecurityToken.MismatchWithAccessKey", next: "take key ID, secret and token from the same answer"},
-		{name: "no token", center: change(func(a *simulator.Account) { a.SecurityToken = token }), subject: "credentials",
-			fault: "MissingSecurityToken", next: "give the security_token"},
-		{name: "no profile", credentials: "{profile: nobody}", subject: "credentials",
-			fault: "credentials from profile nobody", next: "see that what `credentials` names exists here"},
-		{name: "clock 20 minutes behind", center: clock(20*time.Minute + 30*time.Second), subject: "clock",
-			fault: "clock is 20m", next: "set this machine's clock"},
-		{name: "clock 20 minutes ahead", center: clock(-20*time.Minute - 30*time.Second), subject: "clock",
-			fault: "ahead of the service's", next: "set this machine's clock"},
+		{
+			name: "another key's token", credentials: temporary, subject: "credentials",
+			fault: "InvalidSecurityToken.MismatchWithAccessKey", next: "take key ID, secret and token from the same answer",
+		},
+		{
+			name: "no token", center: change(func(a *simulator.Account) { a.SecurityToken = token }), subject: "credentials",
+			fault: "MissingSecurityToken", next: "give the security_token",
+		},
+		{
+			name: "no profile", credentials: "{profile: nobody}", subject: "credentials",
+			fault: "credentials from profile nobody", next: "see that what `credentials` names exists here",
+		},
+		{
+			name: "clock 20 minutes behind", center: clock(20*time.Minute + 30*time.Second), subject: "clock",
+			fault: "clock is 20m", next: "set this machine's clock",
+		},
+		{
+			name: "clock 20 minutes ahead", center: clock(-20*time.Minute - 30*time.Second), subject: "clock",
+			fault: "ahead of the service's", next: "set this machine's clock",
+		},
 		{name: "no permission", center: change(func(a *simulator.Account) {
 			a.DeniedActions = []string{sas.ActionVulCheckTaskStatusDetail}
 		}), subject: "permission", fault: "NoPermission", next: "add yundun-sas:DescribeVulCheckTaskStatusDetail to the RAM policy"},
-		{name: "no permission to discover", center: change(func(a *simulator.Account) {
-			a.DeniedActions, a.DeniedCode = []string{sas.ActionOnceTask}, "Forbidden.RAM"
-		}), more: "    discovery: {tasks: {}}\n" + listed(), subject: "permission", fault: "Forbidden.RAM",
-			next: "add yundun-sas:DescribeOnceTask to the RAM policy"},
+		{
+			name: "no permission to discover", center: change(func(a *simulator.Account) {
+				a.DeniedActions, a.DeniedCode = []string{sas.ActionOnceTask}, "Forbidden.RAM"
+			}), more: "    discovery: {tasks: {}}\n" + listed(), subject: "permission", fault: "Forbidden.RAM",
+			next: "add yundun-sas:DescribeOnceTask to the RAM policy",
+		},
 		{name: "a restricted account", center: change(func(a *simulator.Account) {
 			a.DeniedActions, a.DeniedCode = []string{sas.ActionVulCheckTaskStatusDetail}, "Forbidden.RiskControl"
 		}), subject: "credentials", fault: "Forbidden.RiskControl", next: "see to the Alibaba Cloud account itself"},
@@ -297,8 +337,10 @@ func TestDoubtsAreWarningsOnly(t *testing.T) {
 		verdict string // the line
 	}{
 		{"a clock a minute off", account(), listed(), "warn  clock: this machine's clock is 1m"},
-		{"other tasks than those asked for", account(), strings.Replace(listed(), "}]", ", task_ids: [16190385]}]", 1),
-			"warn  server "},
+		{
+			"other tasks than those asked for", account(), strings.Replace(listed(), "}]", ", task_ids: [16190385]}]", 1),
+			"warn  server ",
+		},
 		{"no tasks yet", account(), "    discovery: {tasks: {max_age: 1s}}\n" + listed(), "warn  tasks: 1 on the first page, none younger than max_age"},
 		{"no servers", other, "    discovery: {tasks: {}, servers: {}}\n", "warn  servers: the account has none"},
 		{"nothing to poll", other, "    discovery: {tasks: {}, servers: {}}\n", "warn  poll: there is no server and task to poll yet"},

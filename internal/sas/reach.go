@@ -27,17 +27,17 @@ type Reached struct {
 type Obstacle int
 
 const (
-	// NoNetwork: this machine has no way to the endpoint, or to a name server.
+	// NoNetwork means that this machine has no way to the endpoint, or to a name server.
 	NoNetwork Obstacle = iota + 1
-	// UnknownHost: the endpoint's name does not exist.
+	// UnknownHost means that the endpoint's name does not exist.
 	UnknownHost
-	// NothingListens: the host refuses the connection.
+	// NothingListens means that the host refuses the connection.
 	NothingListens
-	// NoAnswer: nothing came back in time.
+	// NoAnswer means that nothing came back in time.
 	NoAnswer
-	// BadTLS: whoever answers cannot prove to be the endpoint.
+	// BadTLS means that whoever answers cannot prove to be the endpoint.
 	BadTLS
-	// Stranger: something answers that is not Alibaba Cloud's gateway.
+	// Stranger means that something answers which is not Alibaba Cloud's gateway.
 	Stranger
 )
 

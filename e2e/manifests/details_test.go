@@ -1,0 +1,119 @@
+package manifests
+
+import (
+	"bufio"
+	"slices"
+	"strings"
+	"testing"
+
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+)
+
+func newBuffer(text string) *bufio.Reader { return bufio.NewReader(strings.NewReader(text)) }
+
+func rendered(t *testing.T, name string) []any {
+	t.Helper()
+	text, err := render(t, cases(t)[name])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return decodeAll(t, text)
+}
+
+func TestShardsShareTheServers(t *testing.T) {
+	s := find[appsv1.StatefulSet](rendered(t, "statefulset"))
+	if s == nil || *s.Spec.Replicas != 4 || s.Spec.PodManagementPolicy != appsv1.ParallelPodManagement {
+		t.Fatalf("%+v", s)
+	}
+	args := s.Spec.Template.Spec.Containers[0].Args
+	for _, want := range []string{"--shard=auto", "--total-shards=4", "--state.file=/var/lib/aliyun_vulscan_exporter/state.db"} {
+		if !slices.Contains(args, want) {
+			t.Errorf("no %s in %q", want, args)
+		}
+	}
+	if len(s.Spec.VolumeClaimTemplates) != 1 {
+		t.Errorf("%d claims a pod", len(s.Spec.VolumeClaimTemplates))
+	}
+}
+
+func TestOnePodIsNeverTwo(t *testing.T) {
+	d := find[appsv1.Deployment](rendered(t, "default"))
+	if d == nil || *d.Spec.Replicas != 1 || d.Spec.Strategy.Type != appsv1.RecreateDeploymentStrategyType {
+		t.Fatalf("%+v", d)
+	}
+	if p := find[policyv1.PodDisruptionBudget](rendered(t, "default")); p.Spec.MaxUnavailable.IntValue() != 1 {
+		t.Errorf("a drain cannot work: %+v", p.Spec)
+	}
+	if c := find[corev1.PersistentVolumeClaim](rendered(t, "default")); c == nil || c.Spec.Resources.Requests.Storage().IsZero() {
+		t.Errorf("no volume for the state: %+v", c)
+	}
+}
+
+func TestRulesArriveWhole(t *testing.T) {
+	rule := find[monitoringv1.PrometheusRule](rendered(t, "everything"))
+	if rule == nil {
+		t.Fatal("no rules")
+	}
+	names := map[string]bool{}
+	for _, g := range rule.Spec.Groups {
+		for _, r := range g.Rules {
+			names[r.Alert+r.Record] = true
+			if r.Alert == "AliyunVulscanScanFailed" && !strings.Contains(r.Annotations["summary"], "{{ $labels.server }}") {
+				t.Errorf("Helm has replaced what Prometheus has to: %s", r.Annotations["summary"])
+			}
+		}
+	}
+	for line := range strings.Lines(read(t, "../../deploy/prometheus/alerts.yml") + read(t, "../../deploy/prometheus/recording.yml")) {
+		for _, key := range []string{"- alert: ", "- record: "} {
+			if _, name, found := strings.Cut(strings.TrimSpace(line), key); found && !names[name] {
+				t.Errorf("%s is missing", name)
+			}
+		}
+	}
+}
+
+func TestRoleByOIDCNeedsNoSecret(t *testing.T) {
+	pod, _ := podOf(t, rendered(t, "rrsa"))
+	environment := map[string]string{}
+	for _, e := range pod.Spec.Containers[0].Env {
+		environment[e.Name] = e.Value
+	}
+	if environment["ALIBABA_CLOUD_ROLE_ARN"] == "" || environment["ALIBABA_CLOUD_OIDC_PROVIDER_ARN"] == "" {
+		t.Errorf("environment %v", environment)
+	}
+	for _, v := range pod.Spec.Volumes {
+		if v.Secret != nil {
+			t.Errorf("a Secret is mounted: %s", v.Name)
+		}
+		if v.Name == "rrsa" && v.Projected.Sources[0].ServiceAccountToken.Audience != "sts.aliyuncs.com" {
+			t.Errorf("%+v", v.Projected)
+		}
+	}
+	if !strings.HasPrefix(environment["ALIBABA_CLOUD_OIDC_TOKEN_FILE"], pod.Spec.Containers[0].VolumeMounts[1].MountPath) {
+		t.Errorf("the token is at %s", environment["ALIBABA_CLOUD_OIDC_TOKEN_FILE"])
+	}
+}
+
+// A field that Kubernetes does not know must not get through.
+func TestUnknownFieldsAreFound(t *testing.T) {
+	text, err := render(t, map[string]any{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range [][2]string{
+		{"readOnlyRootFilesystem: true", "readOnlyRootFileSystems: true"},
+		{"kind: NetworkPolicy", "kind: NetworkPolicies"},
+		{"maxUnavailable: 1", "maxUnavailable: 1\n  maxUnavailable: 1"},
+	} {
+		broken := strings.Replace(text, c[0], c[1], 1)
+		if broken == text {
+			t.Errorf("there is no %s to break", c[0])
+		}
+		if _, err := decode(broken); err == nil {
+			t.Errorf("%s is accepted", c[1])
+		}
+	}
+}

@@ -58,6 +58,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "%s: %v (see --help)\n", program, err)
 		return 1
 	}
+	if err := f.ResolveRoutes(); err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
 	// The demo's Security Center outlives the exporter, or its last polls would fail.
 	outer, end := context.WithCancel(context.Background())
 	defer end()
@@ -231,10 +235,12 @@ func (e *exporter) once(ctx context.Context, stdout io.Writer) error {
 // serve serves HTTP until the context ends or listening fails.
 func (e *exporter) serve(ctx context.Context, stdout io.Writer) error {
 	handler, err := web.New(web.Options{
-		Families: e.collector.Families, Fleet: e.fleet, Rest: e.rest, Summaries: e.collector.Summaries, Servers: e.collector.Servers,
+		Families: e.collector.Families, Fleet: e.fleet, Rest: e.rest, Summaries: e.collector.Summaries,
+		Overview: e.collector.Overview, Servers: e.collector.Servers,
 		ScrubbedConfig: func() ([]byte, error) { return e.holder.Current().ScrubbedYAML() },
-		Reload:         e.holder.Reload, TelemetryPath: e.flags.TelemetryPath,
-		MaxRequests: e.flags.MaxRequests, Lifecycle: e.flags.Lifecycle, Pprof: e.flags.Pprof,
+		Reload:         e.holder.Reload, RoutePrefix: e.flags.RoutePrefix, ExternalURL: e.flags.ExternalURL,
+		TelemetryPath: e.flags.TelemetryPath,
+		MaxRequests:   e.flags.MaxRequests, Lifecycle: e.flags.Lifecycle, Pprof: e.flags.Pprof,
 		Version: version.Info(), Logger: e.logger,
 	})
 	if err != nil {

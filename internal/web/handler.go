@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/pprof"
+	"net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -26,12 +27,18 @@ type Options struct {
 	Fleet, Rest prometheus.Gatherer
 	// Summaries tells how each account's servers fare.
 	Summaries func() []collector.Summary
+	// Overview tells what is known of every server and subtask.
+	Overview func() *collector.Overview
 	// Servers gives the watched servers.
 	Servers func() []collector.Watched
 	// ScrubbedConfig gives the running configuration without secrets, as YAML.
 	ScrubbedConfig func() ([]byte, error)
 	// Reload loads the configuration anew, or changes nothing.
 	Reload func() error
+	// RoutePrefix is the path that all paths are below; empty or "/": none.
+	RoutePrefix string
+	// ExternalURL is where others find the route prefix; nil: where it is.
+	ExternalURL *url.URL
 	// TelemetryPath is where the exposition is, such as /metrics.
 	TelemetryPath string
 	// MaxRequests bounds concurrent scrapes; 0 is no bound.
@@ -46,6 +53,7 @@ type Options struct {
 // handler is the state behind the paths.
 type handler struct {
 	Options
+	pages     pages
 	ready     atomic.Bool // once ready, always ready
 	deflaters sync.Pool   // of *gzipjoin.Deflater, which are large
 }
@@ -57,9 +65,17 @@ func New(o Options) (http.Handler, error) {
 		return nil, err
 	}
 	h := &handler{Options: o, deflaters: sync.Pool{New: func() any { return gzipjoin.NewDeflater() }}}
-	mux := http.NewServeMux()
+	var err error
+	if h.pages, err = newPages(h.link); err != nil {
+		return nil, err
+	}
+	mux, turns := http.NewServeMux(), newQueue()
 	mux.Handle("GET "+o.TelemetryPath, h.exposition())
-	mux.HandleFunc("GET /{$}", h.landing)
+	mux.HandleFunc("GET /{$}", turns.limit(h.landing))
+	mux.HandleFunc("GET /status", turns.limit(h.status))
+	mux.HandleFunc("GET /status/server", turns.limit(h.server))
+	mux.HandleFunc("GET /api/v1/status", turns.limit(h.apiStatus))
+	mux.HandleFunc("GET /api/v1/status/server", turns.limit(h.apiServer))
 	mux.HandleFunc("GET /config", h.config)
 	mux.HandleFunc("GET /sd", h.targets)
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
@@ -76,7 +92,7 @@ func New(o Options) (http.Handler, error) {
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	}
 	// A page on another site must not be able to make a browser reload us.
-	return http.NewCrossOriginProtection().Handler(mux), nil
+	return secure(http.NewCrossOriginProtection().Handler(h.below(o.RoutePrefix, mux))), nil
 }
 
 // plainPath is a path that means the same as a pattern, in HTML and in a URL.
@@ -84,7 +100,7 @@ var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 
 // checkTelemetryPath refuses what is no path, or another page's.
 func checkTelemetryPath(telemetry string) error {
-	taken := []string{"/", "/config", "/sd", "/-/healthy", "/-/ready", "/-/reload"}
+	taken := []string{"/", "/status", "/status/server", "/api/v1/status", "/api/v1/status/server", "/config", "/sd", "/-/healthy", "/-/ready", "/-/reload"}
 	switch {
 	case !strings.HasPrefix(telemetry, "/"):
 		return fmt.Errorf("--web.telemetry-path=%q: it must begin with /", telemetry)
@@ -103,7 +119,6 @@ func (h *handler) config(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/yaml; charset=utf-8")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	_, _ = w.Write(text)
 }
 
@@ -143,7 +158,6 @@ func (h *handler) reload(w http.ResponseWriter, _ *http.Request) {
 
 func writeText(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text))
 }

@@ -21,6 +21,7 @@ func options() web.Options {
 		Fleet:          prometheus.NewRegistry(),
 		Rest:           prometheus.NewRegistry(),
 		Summaries:      func() []collector.Summary { return nil },
+		Overview:       func() *collector.Overview { return &collector.Overview{} },
 		Servers:        func() []collector.Watched { return nil },
 		ScrubbedConfig: func() ([]byte, error) { return []byte("accounts: []\n"), nil },
 		Reload:         func() error { return nil },

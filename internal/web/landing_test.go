@@ -20,10 +20,10 @@ func TestLandingPageShowsHowServersFareNow(t *testing.T) {
 		want      []string
 	}{
 		{nil, []string{"1.2.3", `href="/scans"`, `href="/config"`, `href="/-/ready"`, `href="/-/healthy"`}},
-		{[]collector.Summary{{Account: "a", OK: 3, Failing: 4, Pending: 5}}, []string{"<td>a</td><td>3</td><td>4</td><td>5</td><td></td>"}},
+		{[]collector.Summary{{Account: "a", OK: 3, Failing: 4, Pending: 5}}, []string{`<bdi>a</bdi></th><td class="n">3</td><td class="n bad">4</td><td class="n">5</td><td>no refusal</td>`}},
 		{[]collector.Summary{{Account: "a", Failing: 1, Refused: true}, {Account: "b"}}, []string{
-			"<td>a</td><td>0</td><td>1</td><td>0</td><td>credentials refused: see the log</td>",
-			"<td>b</td><td>0</td><td>0</td><td>0</td><td></td>",
+			`<bdi>a</bdi></th><td class="n">0</td><td class="n bad">1</td><td class="n">0</td><td><strong class="bad">refused`,
+			`<bdi>b</bdi></th><td class="n">0</td><td class="n">0</td><td class="n">0</td><td>no refusal</td>`,
 		}},
 	} {
 		now = c.summaries
@@ -52,7 +52,7 @@ func TestLandingPageEscapesAccountNames(t *testing.T) {
 		o.Version = "1.2.3"
 		o.Summaries = func() []collector.Summary { return []collector.Summary{{Account: name}} }
 		page := get(handler(t, o), "/").Body.String()
-		if !strings.Contains(page, "<td>"+want+"</td>") {
+		if !strings.Contains(page, "<bdi>"+want+"</bdi>") {
 			t.Errorf("no %s in:\n%s", want, page)
 		}
 	}

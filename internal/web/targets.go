@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"aliyun_vulscan_exporter/collector"
@@ -26,14 +25,7 @@ func (h *handler) targets(w http.ResponseWriter, _ *http.Request) {
 	for i, s := range servers {
 		groups[i] = groupOf(s)
 	}
-	text, err := json.Marshal(groups)
-	if err != nil {
-		http.Error(w, "the servers cannot be shown", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	_, _ = w.Write(text)
+	writeJSON(w, http.StatusOK, groups)
 }
 
 func groupOf(s collector.Watched) targetGroup {

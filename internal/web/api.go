@@ -1,0 +1,221 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"time"
+
+	"aliyun_vulscan_exporter/collector"
+)
+
+// The shapes of /api/v1/status and /api/v1/status/server, as docs/api.md has them.
+type (
+	apiStatus struct {
+		At       time.Time        `json:"at"`
+		Accounts []apiAccount     `json:"accounts"`
+		Troubled apiList[apiScan] `json:"troubled"`
+		Servers  apiList[apiLine] `json:"servers"`
+	}
+	// apiList is a page of a list that has Total lines.
+	apiList[T any] struct {
+		Total int `json:"total"`
+		Page  int `json:"page"`
+		Limit int `json:"limit"`
+		Items []T `json:"items"`
+	}
+	apiAccount struct {
+		Account           string      `json:"account"`
+		ServersOK         int         `json:"servers_ok"`
+		ServersFailing    int         `json:"servers_failing"`
+		ServersPending    int         `json:"servers_pending"`
+		Refused           bool        `json:"refused"`
+		CallsUsed         float64     `json:"calls_per_second_used"`
+		CallsAllowed      float64     `json:"calls_per_second_allowed"`
+		CallsConfigured   float64     `json:"calls_per_second_configured"`
+		LagSeconds        float64     `json:"lag_seconds"`
+		LastError         *apiTrouble `json:"last_error"`
+		DiscoveryProblems []string    `json:"discovery_problems"`
+		Types             []apiType   `json:"types"`
+	}
+	apiType struct {
+		Type     string         `json:"type"`
+		ByStatus map[string]int `json:"by_status"`
+		Failing  int            `json:"failing"`
+		Stalled  int            `json:"stalled"`
+	}
+	apiTrouble struct {
+		At         time.Time `json:"at"`
+		Action     string    `json:"action"`
+		HTTPStatus int       `json:"http_status"`
+		Result     string    `json:"result"`
+		Meaning    string    `json:"meaning"`
+		RequestID  string    `json:"request_id"`
+	}
+	apiScan struct {
+		Account    string    `json:"account"`
+		UUID       string    `json:"uuid"`
+		Server     string    `json:"server"`
+		TaskID     string    `json:"task_id"`
+		Type       string    `json:"type"`
+		Status     *float64  `json:"status"`
+		StatusName string    `json:"status_name"`
+		Code       string    `json:"code"`
+		Stalled    bool      `json:"stalled"`
+		LastChange time.Time `json:"last_change"`
+		LastMove   time.Time `json:"last_move"`
+	}
+	apiLine struct {
+		Account     string     `json:"account"`
+		UUID        string     `json:"uuid"`
+		Server      string     `json:"server"`
+		State       string     `json:"state"`
+		Failure     string     `json:"failure"`
+		LastSuccess *time.Time `json:"last_success"`
+		Stale       bool       `json:"stale"`
+		Subtasks    int        `json:"subtasks"`
+		Complete    int        `json:"complete"`
+		Failing     int        `json:"failing"`
+		Stalled     int        `json:"stalled"`
+	}
+	apiServer struct {
+		apiLine
+		InstanceID string            `json:"instance_id"`
+		Region     string            `json:"region"`
+		IP         string            `json:"ip"`
+		OS         string            `json:"os"`
+		Labels     map[string]string `json:"labels"`
+		TaskIDs    []string          `json:"task_ids"`
+		Types      []string          `json:"types"`
+		TotalCount *int64            `json:"total_count"`
+		Scans      []apiScan         `json:"scans"`
+		Changes    []apiChange       `json:"changes"`
+		LastError  *apiTrouble       `json:"last_error"`
+	}
+	apiChange struct {
+		At         time.Time `json:"at"`
+		TaskID     string    `json:"task_id"`
+		Type       string    `json:"type"`
+		Status     *float64  `json:"status"`
+		StatusName string    `json:"status_name"`
+		Code       string    `json:"code"`
+	}
+)
+
+func (h *handler) apiStatus(w http.ResponseWriter, r *http.Request) {
+	f, err := readFilter(r.URL.Query())
+	if err != nil {
+		writeJSON(w, http.StatusBadRequest, apiError(err))
+		return
+	}
+	o := h.Overview()
+	answer := apiStatus{At: o.At.UTC(), Accounts: []apiAccount{}}
+	for _, a := range o.Accounts {
+		if f.account == "" || f.account == a.Account {
+			answer.Accounts = append(answer.Accounts, accountOf(a))
+		}
+	}
+	troubled, total := o.Troubled(f.of(f.troubled))
+	answer.Troubled = apiList[apiScan]{total, f.troubled, f.limit, mapped(troubled, scanOf)}
+	servers, total := o.Servers(f.of(f.page))
+	answer.Servers = apiList[apiLine]{total, f.page, f.limit, mapped(servers, lineOf)}
+	writeJSON(w, http.StatusOK, answer)
+}
+
+func (h *handler) apiServer(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	d, known := h.Overview().Server(q.Get("account"), q.Get("uuid"))
+	if !known {
+		writeJSON(w, http.StatusNotFound, apiError(errors.New("no such server is watched: give account and uuid")))
+		return
+	}
+	answer := apiServer{
+		apiLine: lineOf(d.Server), InstanceID: d.InstanceID, Region: d.Region, IP: d.IP, OS: d.OS, Labels: d.Labels,
+		TaskIDs: d.TaskIDs, Types: d.Types, Scans: mapped(d.Scans, scanOf), LastError: troubleOf(d.Trouble),
+		Changes: mapped(d.Changes, func(c collector.Change) apiChange {
+			return apiChange{c.At.UTC(), c.TaskID, c.Type, reported(c.Status), collector.StatusName(c.Status), c.Code}
+		}),
+	}
+	if d.Total >= 0 {
+		answer.TotalCount = &d.Total
+	}
+	writeJSON(w, http.StatusOK, answer)
+}
+
+// mapped gives a list that is never null.
+func mapped[A, B any](list []A, to func(A) B) []B {
+	all := make([]B, len(list))
+	for i, a := range list {
+		all[i] = to(a)
+	}
+	return all
+}
+
+func accountOf(a collector.AccountStatus) apiAccount {
+	out := apiAccount{
+		Account: a.Account, ServersOK: a.OK, ServersFailing: a.Failing, ServersPending: a.Pending, Refused: a.Refused,
+		CallsUsed: a.Used, CallsAllowed: a.Allowed, CallsConfigured: a.Configured, LagSeconds: a.Lag.Seconds(),
+		LastError:         troubleOf(a.Trouble),
+		DiscoveryProblems: mapped(a.Discovery, error.Error),
+		Types: mapped(a.Types, func(t collector.TypeStatus) apiType {
+			by := make(map[string]int)
+			for place, name := range collector.StatusNames() {
+				by[name] = t.ByStatus[place]
+			}
+			return apiType{t.Type, by, t.Failing, t.Stalled}
+		}),
+	}
+	return out
+}
+
+func troubleOf(t *collector.Trouble) *apiTrouble {
+	if t == nil {
+		return nil
+	}
+	return &apiTrouble{t.At.UTC(), t.Err.Action, t.Err.Status, t.Err.Result, t.Err.Meaning(), t.Err.RequestID}
+}
+
+func scanOf(s collector.Scan) apiScan {
+	return apiScan{
+		Account: s.Account, UUID: s.UUID, Server: s.Server, TaskID: s.TaskID, Type: s.Type, Status: reported(s.Status),
+		StatusName: collector.StatusName(s.Status), Code: s.Code, Stalled: s.Stalled, LastChange: s.Changed.UTC(), LastMove: s.Moved.UTC(),
+	}
+}
+
+func lineOf(s collector.Server) apiLine {
+	line := apiLine{
+		Account: s.Account, UUID: s.UUID, Server: s.Name, State: s.State, Failure: s.Failure, Stale: s.Stale,
+		Subtasks: s.Subtasks, Complete: s.Complete, Failing: s.Failing, Stalled: s.Stalled,
+	}
+	if !s.LastSuccess.IsZero() {
+		at := s.LastSuccess.UTC()
+		line.LastSuccess = &at
+	}
+	return line
+}
+
+// reported gives a status; nil where there is none, or none that JSON has.
+func reported(status float64) *float64 {
+	if math.IsNaN(status) || math.IsInf(status, 0) {
+		return nil
+	}
+	return &status
+}
+
+func apiError(err error) any {
+	return struct {
+		Error string `json:"error"`
+	}{err.Error()}
+}
+
+func writeJSON(w http.ResponseWriter, status int, value any) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		http.Error(w, "the answer cannot be shown", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(text)
+}

@@ -13,6 +13,10 @@ BRANCH    := $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null || echo unknown
 INFO      := github.com/prometheus/common/version
 LDFLAGS   := -s -w -X $(INFO).Version=$(VERSION) -X $(INFO).Revision=$(REVISION) -X $(INFO).Branch=$(BRANCH)
 
+ifdef GOARCH
+export GOARCH
+endif
+
 # The race detector needs cgo. Without a compiler the tests still run, and say so.
 COMPILER  := $(shell command -v "$$($(GO) env CC)" 2>/dev/null)
 ifneq ($(COMPILER),)
@@ -21,7 +25,7 @@ else
 RACE      :=
 endif
 
-.PHONY: build test race-check lint fmt bench demo cover fuzz promtool rules dashboards e2e clean
+.PHONY: build test race-check lint fmt bench demo cover fuzz promtool rules dashboards e2e packages image clean
 
 build: ## The static binary.
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BINARY) .
@@ -73,5 +77,12 @@ dashboards: ## Writes the dashboards anew, and looks at them closely.
 e2e: ## With real Prometheus servers, Alertmanager and VictoriaMetrics, which it gets.
 	.ci/e2e
 
+packages: build ## deb and rpm, into dist/. For another machine: make packages GOARCH=arm64
+	mkdir -p dist
+	deploy/packages/build ./$(BINARY) dist
+
+image: ## The container image.
+	docker build -f deploy/docker/Dockerfile --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) -t $(BINARY) .
+
 clean:
-	rm -rf $(BINARY) coverage.out $(CACHE)
+	rm -rf $(BINARY) dist coverage.out $(CACHE)

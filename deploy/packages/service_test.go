@@ -1,0 +1,213 @@
+//go:build installed
+
+package packages
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"aliyun_vulscan_exporter/internal/simulator"
+)
+
+const (
+	nobody  = 65534
+	servers = 6
+	state   = "/var/lib/aliyun_vulscan_exporter"
+	// patience is how long anything may take that is about to happen.
+	patience = 30 * time.Second
+)
+
+// keys are the simulated account's, by the names of vulscan.yml's instructions.
+var keys = map[string]string{"production_id": "LTAI5tPackagedService0001", "production_secret": "packaged-service-secret"}
+
+// TestServiceRuns does what an operator does after installation, and what
+// systemd does then, but for its sandbox. It has to be root, on a machine where
+// the package is newly installed and may be changed.
+func TestServiceRuns(t *testing.T) {
+	u := readUnit(t, "/usr/lib/systemd/system/"+unitName)
+	if out, err := u.command(t, u["ExecStartPre"]).CombinedOutput(); err == nil || !strings.Contains(string(out), "access_key_id_file: cannot read the file") {
+		t.Fatalf("unconfigured, ExecStartPre should say which key is missing: %v\n%s", err, out)
+	}
+	operate(t, u)
+	prepare(t, u)
+	if out, err := u.command(t, u["ExecStartPre"]).CombinedOutput(); err != nil {
+		t.Fatalf("ExecStartPre: %v\n%s", err, out)
+	}
+
+	log := filepath.Join(t.TempDir(), "log")
+	file, err := os.Create(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	service := u.command(t, u["ExecStart"])
+	service.Stdout, service.Stderr = file, file
+	if err := service.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = service.Process.Kill() }() // for when a check fails: it has ended by itself else
+	url := waitFor(t, log, `msg="Listening on" address=(\S+)`)
+	if err := untilScraped(t.Context(), "http://"+url+"/metrics", `(?m)^aliyun_vulscan_servers{account="production",state="ok"} 6$`); err != nil {
+		t.Fatalf("%v; its log:\n%s", err, read(t, log))
+	}
+	if u["ExecReload"] != "/bin/kill -HUP $MAINPID" {
+		t.Fatalf("ExecReload=%s", u["ExecReload"])
+	}
+	signal(t, service, syscall.SIGHUP)
+	waitFor(t, log, `(?s)("configuration loaded".*"configuration loaded")`) // the first is the start's
+	signal(t, service, syscall.SIGTERM)
+	if err := service.Wait(); err != nil {
+		t.Fatalf("after SIGTERM: %v; its log:\n%s", err, read(t, log))
+	}
+	for name, key := range keys {
+		if strings.Contains(read(t, log), key) {
+			t.Errorf("the log has %s", name)
+		}
+	}
+	if info, err := os.Stat(state + "/state.db"); err != nil || info.Size() == 0 {
+		t.Errorf("no state: %v", err)
+	}
+}
+
+// operate follows the instructions in vulscan.yml, with an account that is a
+// simulator's, and has the service listen on a free port.
+func operate(t *testing.T, u unit) {
+	t.Helper()
+	center, err := simulator.Start(t.Context(), simulator.Options{Accounts: []simulator.Account{{
+		Name: "production", AccessKeyID: keys["production_id"], AccessKeySecret: keys["production_secret"],
+		Fleet: simulator.Fleet{Seed: 3, Size: servers, TaskEvery: time.Minute, Start: time.Now().Add(-10 * time.Minute)},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder, _ := u.keyFolder(t)
+	for name, key := range keys {
+		write(t, filepath.Join(folder, name), key+"\n")
+	}
+	edit(t, "/etc/aliyun_vulscan_exporter/vulscan.yml", "region: cn-hangzhou", "endpoint: "+center.URL)
+	edit(t, "/etc/default/aliyun_vulscan_exporter", `ARGS=""`, `ARGS="--web.listen-address=127.0.0.1:0 --log.level=info"`)
+}
+
+// prepare makes what systemd makes before it starts the service: its folder
+// for state, and its own copies of the keys.
+func prepare(t *testing.T, u unit) {
+	t.Helper()
+	if u["StateDirectory"] != filepath.Base(state) || u["DynamicUser"] != "yes" {
+		t.Fatalf("StateDirectory=%s DynamicUser=%s", u["StateDirectory"], u["DynamicUser"])
+	}
+	folder, prefix := u.keyFolder(t)
+	if err := errors.Join(os.Mkdir(state, 0o700), os.Chown(state, nobody, nobody), os.MkdirAll(credentials, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = os.RemoveAll(credentials)
+		_ = os.Remove(filepath.Dir(credentials)) // where systemd runs, it has more in it, and stays
+	})
+	for name := range keys {
+		loaded := filepath.Join(credentials, prefix+name)
+		write(t, loaded, read(t, filepath.Join(folder, name)))
+		if err := os.Chown(loaded, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// command gives a command line of the unit, to be run as the unit would run it.
+func (u unit) command(t *testing.T, line string) *exec.Cmd {
+	t.Helper()
+	var arguments []string
+	for word := range strings.FieldsSeq(line) {
+		switch {
+		case word == "$ARGS": // a word of its own is split at white space
+			arguments = append(arguments, strings.Fields(u.arguments(t))...)
+		case strings.ContainsAny(word, "$%"):
+			t.Fatalf("%s is not expanded here", word)
+		default:
+			arguments = append(arguments, word)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), arguments[0], arguments[1:]...)
+	cmd.Dir = u["WorkingDirectory"]
+	cmd.Env = []string{"PATH=/usr/bin:/bin"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	return cmd
+}
+
+// arguments gives ARGS of the unit's EnvironmentFile, which may be absent.
+func (u unit) arguments(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(strings.TrimPrefix(u["EnvironmentFile"], "-"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	m := regexp.MustCompile(`(?m)^ARGS="(.*)"$`).FindSubmatch(text)
+	if err != nil || m == nil {
+		t.Fatalf("no ARGS: %v", err)
+	}
+	return string(m[1])
+}
+
+// edit replaces a text that must be there.
+func edit(t *testing.T, path, old, replacement string) {
+	t.Helper()
+	text := read(t, path)
+	if strings.Count(text, old) != 1 {
+		t.Fatalf("%s has not %q once", path, old)
+	}
+	write(t, path, strings.Replace(text, old, replacement, 1))
+}
+
+func signal(t *testing.T, service *exec.Cmd, s os.Signal) {
+	t.Helper()
+	if err := service.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// waitFor gives what the pattern's group matches in the log, once it does.
+func waitFor(t *testing.T, log, pattern string) string {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if m := regexp.MustCompile(pattern).FindStringSubmatch(read(t, log)); m != nil {
+			return m[1]
+		}
+	}
+	t.Fatalf("no %s in the log:\n%s", pattern, read(t, log))
+	return ""
+}
+
+// untilScraped scrapes until the metrics match.
+func untilScraped(ctx context.Context, url, pattern string) error {
+	var metrics []byte
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+		if err != nil {
+			return fmt.Errorf("making the request: %w", err)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return fmt.Errorf("scraping: %w", err)
+		}
+		metrics, err = io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil {
+			return fmt.Errorf("reading the metrics: %w", err)
+		}
+		if regexp.MustCompile(pattern).Match(metrics) {
+			return nil
+		}
+	}
+	return fmt.Errorf("no %s in the metrics:\n%s", pattern, metrics)
+}

@@ -183,7 +183,7 @@ func expectSecrecy(t *testing.T, credentials func(keys, *testing.T) string) {
 	}
 	shown["stdout"], shown["stderr"] = p.stdout.String(), p.stderr.String()
 	for name := range secrets {
-		if !strings.Contains(shown["/"], "<td>"+name+"</td>") || name != "connection-refused" && centers[name].calls() == 0 {
+		if !strings.Contains(shown["/"], "<bdi>"+name+"</bdi>") || name != "connection-refused" && centers[name].calls() == 0 {
 			t.Errorf("account %s was not tried", name)
 		}
 	}
@@ -201,7 +201,10 @@ func expectSecrecy(t *testing.T, credentials func(keys, *testing.T) string) {
 
 // keep adds all pages to what is shown.
 func (p *process) keep(shown map[string]string) {
-	for _, path := range []string{"/", "/metrics", "/config", "/-/ready", "/-/healthy"} {
+	for _, path := range []string{
+		"/", "/status", "/status?state=failing", "/status/server?account=good&uuid=" + testFleet(1).Servers()[0].UUID,
+		"/api/v1/status?limit=500", "/metrics", "/config", "/-/ready", "/-/healthy",
+	} {
 		shown[path] += p.get(path).body
 	}
 	shown["/metrics"] += p.request(http.MethodGet, "/metrics", "Accept", "application/openmetrics-text;version=1.0.0").body

@@ -10,6 +10,10 @@ import (
 	"aliyun_vulscan_exporter/config"
 )
 
+// overviewKept is how long an Overview is kept for the next one who looks: it
+// holds on to what was known of every server.
+const overviewKept = 10 * time.Second
+
 // overviewAge is how old an Overview may be: however many people look at
 // pages, what they show is gathered once in so long.
 const overviewAge = time.Second
@@ -88,7 +92,17 @@ func (c *Collector) Overview() *Overview {
 	}
 	slices.SortStableFunc(o.troubled, func(a, b troubledScan) int { return cmp.Compare(a.since, b.since) })
 	c.overviews.last = o
+	time.AfterFunc(overviewKept, func() { c.overviews.drop(o) })
 	return o
+}
+
+// drop forgets an Overview unless there is a newer one.
+func (k *overviews) drop(o *Overview) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.last == o {
+		k.last = nil
+	}
 }
 
 func (a *account) status(now time.Time) AccountStatus {

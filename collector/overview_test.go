@@ -155,6 +155,8 @@ func TestAnOverviewIsMadeOnceASecond(t *testing.T) {
 		wantEqual(t, "the same", w.collector.Overview() == first, true)
 		pass(time.Millisecond)
 		wantEqual(t, "a new one", w.collector.Overview() != first, true)
+		pass(overviewKept)
+		wantEqual(t, "kept for long", w.collector.overviews.last == nil, true)
 	})
 }
 

@@ -3,6 +3,8 @@
 package manifests
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,33 +48,40 @@ func cases(t *testing.T) map[string]map[string]any {
 	return all
 }
 
-// render gives the chart's manifests, one after the other.
-func render(t *testing.T, values map[string]any) (string, error) {
-	t.Helper()
+// templates are all that make manifests, in the order in which they are joined.
+var templates = []string{"config", "workload", "service", "guards", "monitoring"}
+
+// render gives the chart's manifests, one after the other, and its notes. A
+// value that does not exist is an error.
+func render(values map[string]any) (manifests, notes string, err error) {
 	chart, err := loader.Load(chartFolder)
 	if err != nil {
-		t.Fatal(err)
+		return "", "", fmt.Errorf("loading the chart: %w", err)
 	}
 	release := common.ReleaseOptions{Name: "vulscan", Namespace: "monitoring", Revision: 1, IsInstall: true}
 	all, err := util.ToRenderValues(chart, values, release, common.DefaultCapabilities)
 	if err != nil {
-		return "", err
+		return "", "", fmt.Errorf("checking values: %w", err)
 	}
-	files, err := engine.Render(chart, all)
+	files, err := engine.Engine{Strict: true}.RenderWithContext(context.Background(), chart, all)
 	if err != nil {
-		return "", err
+		return "", "", fmt.Errorf("rendering: %w", err)
 	}
 	var b strings.Builder
-	for _, name := range []string{"config", "workload", "service", "guards", "monitoring"} {
-		b.WriteString("---\n" + files[chart.Name()+"/templates/"+name+".yaml"] + "\n")
-		delete(files, chart.Name()+"/templates/"+name+".yaml")
+	for _, name := range templates {
+		path := chart.Name() + "/templates/" + name + ".yaml"
+		b.WriteString("---\n" + files[path] + "\n")
+		delete(files, path)
 	}
-	for name := range files {
-		if !strings.HasSuffix(name, ".tpl") && !strings.HasSuffix(name, "NOTES.txt") {
-			t.Errorf("%s is not tested", name)
+	for path, text := range files {
+		switch {
+		case strings.HasSuffix(path, "NOTES.txt"):
+			notes = text
+		case strings.TrimSpace(text) != "":
+			return "", "", fmt.Errorf("%s is not tested", path)
 		}
 	}
-	return b.String(), nil
+	return b.String(), notes, nil
 }
 
 func TestHelmLintFindsNothing(t *testing.T) {
@@ -96,24 +105,14 @@ func TestTheSchemaRefusesMistakes(t *testing.T) {
 		"an argument, no flag":  {"extraArgs": []any{"debug"}},
 		"no account":            {"config": map[string]any{"accounts": []any{}}},
 		"an unknown key inside": {"rrsa": map[string]any{"role": "x"}},
+		"two jobs' names":       {"serviceMonitor": map[string]any{"endpoint": map[string]any{"relabelings": []any{}}}},
 	} {
-		if _, err := render(t, values); err == nil {
+		if _, _, err := render(values); err == nil {
 			t.Errorf("%s is accepted", name)
 		}
 	}
-	if _, err := render(t, map[string]any{"rrsa": map[string]any{"enabled": true}}); err == nil {
+	if _, _, err := render(map[string]any{"rrsa": map[string]any{"enabled": true}}); err == nil {
 		t.Error("RRSA without a role is accepted")
-	}
-}
-
-// What the chart carries of other folders is what is there.
-func TestCopiesAreTheOriginals(t *testing.T) {
-	for dest, source := range copies {
-		for _, name := range filesOf(t, source) {
-			if read(t, filepath.Join(chartFolder, dest, name)) != read(t, filepath.Join(source, name)) {
-				t.Errorf("%s/%s differs from %s: run .ci/manifests -update", dest, name, source)
-			}
-		}
 	}
 }
 
@@ -126,6 +125,20 @@ func TestEveryValueIsInTheReadme(t *testing.T) {
 	for name := range values {
 		if !strings.Contains(readme, "`"+name+"`") {
 			t.Errorf("README.md has nothing on %s", name)
+		}
+	}
+}
+
+func TestNotesNameWhatIsInstalled(t *testing.T) {
+	for name, kind := range map[string]string{"default": "deployment", "everything": "statefulset"} {
+		_, notes, err := render(cases(t)[name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"vulscan-aliyun-vulscan-exporter.monitoring:", "-n monitoring exec " + kind + "/vulscan-aliyun-vulscan-exporter --"} {
+			if !strings.Contains(notes, want) {
+				t.Errorf("%s: no %q in\n%s", name, want, notes)
+			}
 		}
 	}
 }

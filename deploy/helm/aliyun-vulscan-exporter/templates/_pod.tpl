@@ -44,8 +44,11 @@ spec:
         {{- range .Values.extraArgs }}
         - {{ . | quote }}
         {{- end }}
-      {{- if .Values.rrsa.enabled }}
+      {{- if or .Values.rrsa.enabled .Values.extraEnv }}
       env:
+        {{- with .Values.extraEnv }}{{ toYaml . | nindent 8 }}{{ end }}
+      {{- end }}
+      {{- if .Values.rrsa.enabled }}
         - {name: ALIBABA_CLOUD_ROLE_ARN, value: {{ required "rrsa.roleArn" .Values.rrsa.roleArn | quote }}}
         - {name: ALIBABA_CLOUD_OIDC_PROVIDER_ARN, value: {{ required "rrsa.oidcProviderArn" .Values.rrsa.oidcProviderArn | quote }}}
         - {name: ALIBABA_CLOUD_OIDC_TOKEN_FILE, value: /var/run/secrets/rrsa/token}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -11,40 +10,23 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"aliyun_vulscan_exporter/internal/capture"
 )
 
 // patience is how long anything may take that is about to happen.
 const patience = 30 * time.Second
 
-// output is what a process printed so far.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
 // process is the exporter in a process of its own.
 type process struct {
 	t              *testing.T
 	cmd            *exec.Cmd
-	stdout, stderr *output
+	stdout, stderr *capture.Buffer
 	url            string // once it listens
 	ended          chan struct{}
 }
@@ -57,7 +39,7 @@ func launch(t *testing.T, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, stdout: &output{}, stderr: &output{}, ended: make(chan struct{})}
+	p := &process{t: t, stdout: &capture.Buffer{}, stderr: &capture.Buffer{}, ended: make(chan struct{})}
 	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), self, args...)
 	p.cmd.Dir = t.TempDir()
 	p.cmd.Env = []string{asProgram + "=1", "HOME=" + p.cmd.Dir, "PATH=" + os.Getenv("PATH")}

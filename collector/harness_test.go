@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"bytes"
 	"context"
 	"net"
 	"net/http"
@@ -18,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"aliyun_vulscan_exporter/config"
+	"aliyun_vulscan_exporter/internal/capture"
 	"aliyun_vulscan_exporter/internal/memnet"
 	"aliyun_vulscan_exporter/internal/sas"
 	"aliyun_vulscan_exporter/internal/simulator"
@@ -26,22 +26,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // lines is a log that tests read.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
+type lines struct{ capture.Buffer }
 
 // severe gives the lines above level debug.
 func (l *lines) severe() []string {

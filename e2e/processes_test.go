@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -10,10 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"aliyun_vulscan_exporter/internal/capture"
 )
 
 // patience is how long anything may take that is about to happen.
@@ -29,32 +29,12 @@ func program(t *testing.T, variable string) string {
 	return path
 }
 
-// output is what a process writes.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-// tail gives the last that was written.
-func (o *output) tail() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	const most = 3000
-	return string(o.buf.Bytes()[max(0, o.buf.Len()-most):])
-}
-
 // process is a server that runs beside the test.
 type process struct {
 	t    *testing.T
 	name string
 	cmd  *exec.Cmd
-	out  *output
+	out  *capture.Buffer
 	url  string
 }
 
@@ -62,7 +42,7 @@ type process struct {
 // path answers with 200. It is stopped with the test, and has to end well.
 func start(t *testing.T, address, path, binary string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, name: filepath.Base(binary), out: &output{}, url: "http://" + address}
+	p := &process{t: t, name: filepath.Base(binary), out: &capture.Buffer{}, url: "http://" + address}
 	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), binary, args...)
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = t.TempDir(), p.out, p.out
 	if err := p.cmd.Start(); err != nil {
@@ -85,9 +65,12 @@ func (p *process) stop() {
 		p.t.Errorf("%s ended: %v", p.name, err)
 	}
 	if p.t.Failed() {
-		p.t.Logf("%s wrote, at last:\n%s", p.name, p.out.tail())
+		p.t.Logf("%s wrote, at last:\n%s", p.name, tail(p.out.String()))
 	}
 }
+
+// tail gives the end of what was written.
+func tail(text string) string { return text[max(0, len(text)-3000):] }
 
 // freeAddress gives a loopback address at which nothing listens.
 func freeAddress(t *testing.T) string {

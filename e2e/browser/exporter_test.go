@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,11 +10,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"aliyun_vulscan_exporter/internal/capture"
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
@@ -28,7 +27,7 @@ func exporter(t *testing.T, args ...string) string {
 	}
 	address := l.Addr().String()
 	_ = l.Close()
-	var out lockedBuffer
+	var out capture.Buffer
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), environment(t, "EXPORTER"), append([]string{"--web.listen-address=" + address, "--log.level=warn"}, args...)...)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
@@ -56,23 +55,6 @@ func exporter(t *testing.T, args ...string) string {
 		return resp.StatusCode == http.StatusOK
 	})
 	return url
-}
-
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // hostile would run a script, turn the text around or break out of where it

@@ -1,7 +1,6 @@
 package discovery
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"aliyun_vulscan_exporter/config"
+	"aliyun_vulscan_exporter/internal/capture"
 	"aliyun_vulscan_exporter/internal/memnet"
 	"aliyun_vulscan_exporter/internal/sas"
 	"aliyun_vulscan_exporter/internal/simulator"
@@ -25,27 +25,20 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // lines is a log that tests read.
 type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
+	capture.Buffer
+	seen int // bytes
 }
 
 // told gives what was logged above level debug since it was asked last.
 func (l *lines) told() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	all := l.String()
 	var found []string
-	for line := range strings.Lines(l.buf.String()) {
+	for line := range strings.Lines(all[l.seen:]) {
 		if !strings.Contains(line, "level=debug") {
 			found = append(found, line)
 		}
 	}
-	l.buf.Reset()
+	l.seen = len(all)
 	return found
 }
 

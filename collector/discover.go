@@ -85,23 +85,13 @@ type pageCount struct{ last, now int }
 // OnceTasks implements discovery.API.
 func (d *pacedDiscovery) OnceTasks(ctx context.Context, q sas.TaskQuery) (*sas.Page[sas.Task], error) {
 	patience := d.patience(sas.ActionOnceTask, q.Number <= 1, d.account.config.Discovery.Tasks.RefreshInterval)
-	page, err := discoveryCall(ctx, d.account, patience, func() (*sas.Page[sas.Task], error) { return d.account.api.OnceTasks(ctx, q) })
-	if err != nil {
-		return nil, err
-	}
-	d.account.metrics.anomalies(d.account.config.Name, page.Anomalies)
-	return page, nil
+	return discoveredPage(ctx, d.account, patience, func() (*sas.Page[sas.Task], error) { return d.account.api.OnceTasks(ctx, q) })
 }
 
 // Instances implements discovery.API.
 func (d *pacedDiscovery) Instances(ctx context.Context, q sas.InstanceQuery) (*sas.Page[sas.Instance], error) {
 	patience := d.patience(sas.ActionInstances, q.Number <= 1 && q.Token == "", d.account.config.Discovery.Servers.RefreshInterval)
-	page, err := discoveryCall(ctx, d.account, patience, func() (*sas.Page[sas.Instance], error) { return d.account.api.Instances(ctx, q) })
-	if err != nil {
-		return nil, err
-	}
-	d.account.metrics.anomalies(d.account.config.Name, page.Anomalies)
-	return page, nil
+	return discoveredPage(ctx, d.account, patience, func() (*sas.Page[sas.Instance], error) { return d.account.api.Instances(ctx, q) })
 }
 
 // patience is how long a page's call lets polls go first.
@@ -123,20 +113,22 @@ func (d *pacedDiscovery) patience(action string, first bool, interval time.Durat
 	return interval / 2 / time.Duration(max(n.last, n.now)+1)
 }
 
-// discoveryCall makes a call, again where the failure says that this helps. Its
+// discoveredPage makes a call, again where the failure says that this helps. Its
 // failure says nothing of other operations: the account's polling goes on.
-func discoveryCall[T any](ctx context.Context, a *account, patience time.Duration, send func() (T, error)) (answer T, err error) {
+func discoveredPage[T any](ctx context.Context, a *account, patience time.Duration, send func() (*sas.Page[T], error)) (*sas.Page[T], error) {
 	for attempt := 1; ; attempt++ {
 		if a.quota.waitBehind(ctx, patience) != nil || a.isRefused() {
-			return answer, &sas.Error{Class: sas.Canceled, Result: sas.ResultCanceled}
+			return nil, &sas.Error{Class: sas.Canceled, Result: sas.ResultCanceled}
 		}
 		sent := time.Now()
-		if answer, err = send(); err == nil {
+		page, err := send()
+		if err == nil {
 			a.quota.succeeded(time.Now())
-			return answer, nil
+			a.metrics.anomalies(a.config.Name, page.Anomalies)
+			return page, nil
 		}
 		if !a.again(err, sent, attempt) {
-			return answer, err
+			return nil, err
 		}
 	}
 }

@@ -127,9 +127,9 @@ func TestARestartLosesNothing(t *testing.T) {
 
 		pass(7 * time.Minute) // while it is down, this happens:
 		s.says(1, "t/cve/4/A", "u/cve/4/C", "v/sca/3/B")
-		after := prepareWorldWith(t, simulator.Options{Intercept: s.intercept}, Options{State: openState(t, path)})
+		// The first answers come a second later. Until then all is as it was.
+		after := prepareWorldWith(t, simulator.Options{Intercept: s.intercept, Latency: time.Second}, Options{State: openState(t, path)})
 		after.apply(config)
-		// Before any poll, all is as it was.
 		wantEqual(t, "polls", len(after.observed()), 0)
 		if got := after.familiesOf(stateFamilies); got != shownBefore {
 			t.Errorf("published before the first poll:\n%s\nbefore the restart:\n%s", got, shownBefore)

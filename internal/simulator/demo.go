@@ -129,7 +129,7 @@ func DemoWelcome(address, metrics string) string {
 	}
 	return fmt.Sprintf(`
 Demo: two accounts, 25 servers, an embedded Security Center. Look at
-  http://%[1]s/         how the servers fare
+  http://%[1]s/status   what fails and hangs, and every server
   http://%[1]s%[2]s  what Prometheus scrapes; for instance
       curl -s http://%[1]s%[2]s | grep aliyun_vulscan_subtask
   http://%[1]s/config   the configuration that runs

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"iter"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -96,7 +98,7 @@ func (h *handler) text(w http.ResponseWriter, r *http.Request, named, lines expf
 	parts := h.arrange(lines, rest, kept)
 	// An error of writing is the client's: it has gone, or reads too slowly.
 	if !form.Deflated {
-		_ = sendPlain(w, parts)
+		_ = sendPlain(w, r.TLS != nil, parts)
 		return
 	}
 	w.Header().Set("Content-Encoding", "gzip")
@@ -142,27 +144,45 @@ func (h *handler) arrange(format expfmt.Format, rest []*dto.MetricFamily, kept [
 	return append(parts, part{text: buf.Bytes()})
 }
 
-func sendPlain(w http.ResponseWriter, parts []part) error {
-	size := 0
-	for _, p := range parts {
-		size += len(p.text)
-		for lines := range p.family.Text {
-			size += len(lines)
-		}
+// sendPlain sends pieces as they are. They are small and many: the system takes
+// a thousand at once (writev) where net/http hands them to the connection, which
+// it does if their size was stated and nothing encrypts them. Elsewhere they
+// are gathered.
+func sendPlain(w http.ResponseWriter, encrypted bool, parts []part) error {
+	size, count := 0, 0
+	for lines := range texts(parts) {
+		size, count = size+len(lines), count+1
+	}
+	pieces := make(net.Buffers, 0, count)
+	for lines := range texts(parts) {
+		pieces = append(pieces, lines)
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(size))
+	if direct, ok := w.(io.ReaderFrom); ok && !encrypted {
+		_, err := direct.ReadFrom(&pieces)
+		return err
+	}
 	buffered := bufio.NewWriterSize(w, min(size, sendBuffer))
-	for _, p := range parts {
-		if _, err := buffered.Write(p.text); err != nil {
-			return err
-		}
-		for lines := range p.family.Text {
-			if _, err := buffered.Write(lines); err != nil {
-				return err
+	if _, err := pieces.WriteTo(buffered); err != nil {
+		return err
+	}
+	return buffered.Flush()
+}
+
+// texts gives the pieces of parts in their order.
+func texts(parts []part) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for _, p := range parts {
+			if !yield(p.text) {
+				return
+			}
+			for lines := range p.family.Text {
+				if !yield(lines) {
+					return
+				}
 			}
 		}
 	}
-	return buffered.Flush()
 }
 
 func sendZipped(w io.Writer, parts []part, deflater *gzipjoin.Deflater) error {

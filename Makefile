@@ -5,6 +5,8 @@ BINARY    := aliyun_vulscan_exporter
 CACHE     := $(CURDIR)/.cache
 LINT      := $(CACHE)/golangci-lint-2.15.0/golangci-lint
 FUZZTIME  ?= 60s
+BENCH     ?= .
+BENCHTIME ?= 1s
 MODULES   := . grafana e2e
 
 VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
@@ -49,7 +51,7 @@ $(LINT):
 	GOBIN=$(dir $@) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 bench: ## All benchmarks: ten minutes, on a machine that does nothing else.
-	$(GO) test -run '^$$' -bench . -benchmem -p 1 -timeout 60m ./...
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -p 1 -timeout 60m ./...
 
 demo: ## The exporter against an embedded Security Center.
 	$(GO) run . --demo

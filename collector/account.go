@@ -114,7 +114,9 @@ func newAccount(c config.Account, before *account, o Options, m *metrics, k *kee
 	a.requeue(now)
 	a.chunks, a.types = chunked(a.servers), typesOf(a.servers)
 	a.totals = newCache(a, func() builder[totals] {
-		return func(records []*record, now time.Time, _ *totals) *totals { return totalsOf(records, c.Settings, now) }
+		return func(records []*record, now time.Time, _ *totals) (*totals, time.Time) {
+			return totalsOf(records, c.Settings, now)
+		}
 	})
 	a.metrics.addAccount(c)
 	a.api = o.Connect(c, a.metrics.observer(c.Name, a.codes))

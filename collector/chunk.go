@@ -57,8 +57,9 @@ func (a *account) publish(s *server, r *record) {
 
 // builder makes something of a chunk's records, each as of one moment: records
 // never change. before is what was made of the chunk last, nil if that is not
-// even right for records that are still the same.
-type builder[T any] func(records []*record, now time.Time, before *T) *T
+// even right for records that are still the same. until is when what was made
+// will be out of date even if no record changes; zero: never.
+type builder[T any] func(records []*record, now time.Time, before *T) (made *T, until time.Time)
 
 // cache keeps what builders make of each chunk of an account.
 type cache[T any] struct {
@@ -77,7 +78,7 @@ type kept[T any] struct {
 	chunk   *chunk
 	built   *T
 	version uint64
-	until   time.Time // when it is out of date even if no record changes; zero: never
+	until   time.Time // as builder has it
 }
 
 func (k *kept[T]) outdated(now time.Time) bool { return !k.until.IsZero() && !now.Before(k.until) }
@@ -160,7 +161,7 @@ func (c *cache[T]) build(now time.Time) {
 			if k.outdated(now) {
 				before = nil
 			}
-			k.built, k.until = build(records, now, before), changesBy(records, c.account.config.Settings, now)
+			k.built, k.until = build(records, now, before)
 		}
 	}
 	var others sync.WaitGroup
@@ -171,23 +172,21 @@ func (c *cache[T]) build(now time.Time) {
 	others.Wait()
 }
 
-// changesBy is when what is published of servers changes although no answer
-// does it: values become stale, subtasks count as stalled. Zero: never.
-func changesBy(records []*record, s config.Settings, now time.Time) time.Time {
-	var first time.Time
+// changesBy is when what is published of a server changes although no answer
+// does it: values become stale, subtasks count as stalled. It is first if that
+// is sooner; zero: never.
+func (r *record) changesBy(first time.Time, s config.Settings, now time.Time) time.Time {
 	soonest := func(t time.Time) {
 		if t.After(now) && (first.IsZero() || t.Before(first)) {
 			first = t
 		}
 	}
-	for _, r := range records {
-		if s.StaleAfter > 0 {
-			soonest(r.lastSuccess.Add(s.StaleAfter))
-		}
-		for i := range r.subtasks {
-			if r.subtasks[i].unfinished() {
-				soonest(r.subtasks[i].statusSince.time().Add(s.StallAfter))
-			}
+	if s.StaleAfter > 0 {
+		soonest(r.lastSuccess.Add(s.StaleAfter))
+	}
+	for i := range r.subtasks {
+		if r.subtasks[i].unfinished() {
+			soonest(r.subtasks[i].statusSince.time().Add(s.StallAfter))
 		}
 	}
 	return first

@@ -90,7 +90,8 @@ func (f *LargeFleet) TextOf(i int) [][]byte {
 	if f.renderer == nil {
 		f.renderer = newTextRenderer(f.account, Form{}, nil)
 	}
-	return f.renderer.render([]*record{f.account.servers[i].record}, time.Now(), nil).text
+	made, _ := f.renderer.render([]*record{f.account.servers[i].record}, time.Now(), nil, false)
+	return made.text[:]
 }
 
 func (f *LargeFleet) answer(i int) {

@@ -47,6 +47,7 @@ func (f fleet) Collect(ch chan<- prometheus.Metric) {
 		for _, r := range records {
 			r.samples(&m, a.config.Settings, now, give)
 		}
-		a.sum(slices.Values([]*totals{totalsOf(records, a.config.Settings, now)})).samples(give)
+		sums, _ := totalsOf(records, a.config.Settings, now)
+		a.sum(slices.Values([]*totals{sums})).samples(give)
 	}
 }

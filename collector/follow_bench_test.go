@@ -89,7 +89,8 @@ func follow(ends [][4]time.Duration, rate float64, next func(*record, time.Time)
 		place[s] = i
 		q.push(s, true)
 	}
-	in := interpretation{label: func(code string) string { return code }}
+	codes := newCodeLabels()
+	in := interpretation{label: codes.label, number: codes.number}
 	types := [4]string{"cve", "sys", "cms", "sca"}
 	answer := &sas.Answer{RequestID: "R", TotalCount: 4, Subtasks: make([]sas.Subtask, 4)}
 	var delays []time.Duration

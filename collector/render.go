@@ -3,7 +3,6 @@ package collector
 import (
 	"bytes"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,42 +47,33 @@ func newTextRenderer(a *account, form Form, labelNames []string) *textRenderer {
 	return t
 }
 
-// render gives the text of a chunk. before is what it was, or nil.
-func (t *textRenderer) render(records []*record, now time.Time, before *chunkText) *chunkText {
+// render makes a chunk's text: it is a builder, if it is told whether the text
+// of before may be written over.
+func (t *textRenderer) render(records []*record, now time.Time, before *chunkText, reuse bool) (*chunkText, time.Time) {
 	t.begin()
-	var ends [][familyCount]int
-	if !t.form.Deflated {
-		ends = make([][familyCount]int, len(records))
+	if before == nil {
+		before = &chunkText{totals: newTotals(), rows: make([]row, len(records))}
 	}
-	for i, r := range records {
-		if ends != nil && before != nil && before.records[i] == r {
-			t.repeat(before, i)
-		} else {
+	made := &chunkText{}
+	if t.form.Deflated {
+		for _, r := range records {
 			r.samples(&t.sample, t.settings, now, t.line)
 		}
-		if ends != nil {
-			for family, lines := range t.lines {
-				ends[i][family] = len(lines)
-			}
-		}
+		made.totals, made.until = totalsOf(records, t.settings, now)
+	} else {
+		t.renderRows(made, records, now, before)
 	}
-	made := t.end(before)
-	made.totals = totalsOf(records, t.settings, now)
-	if ends != nil {
-		made.records, made.ends = slices.Clone(records), ends
-	}
-	return made
+	t.end(made, before, reuse)
+	return made, made.until
 }
 
-// repeat adds the lines that a record had before.
-func (t *textRenderer) repeat(before *chunkText, i int) {
-	for family := range t.lines {
-		start := 0
-		if i > 0 {
-			start = before.ends[i-1][family]
-		}
-		t.lines[family] = append(t.lines[family], before.text[family][start:before.ends[i][family]]...)
-	}
+// renderSums gives the text of an account's sums.
+func (t *textRenderer) renderSums(sums *totals) *chunkText {
+	t.begin()
+	sums.samples(t.line)
+	made := &chunkText{}
+	t.end(made, &chunkText{}, false)
+	return made
 }
 
 func (t *textRenderer) begin() {
@@ -92,23 +82,63 @@ func (t *textRenderer) begin() {
 	}
 }
 
-// end gives the lines since begin.
-func (t *textRenderer) end(before *chunkText) *chunkText {
-	made := &chunkText{}
+// end makes the lines since begin the text of a chunk.
+func (t *textRenderer) end(made, before *chunkText, reuse bool) {
 	if t.form.Deflated {
-		var pieces []gzipjoin.Piece
-		if before != nil {
-			pieces = before.deflated
-		}
-		made.deflated = t.deflater.Deflate(pieces, t.lines[:]...)
-		return made
+		made.deflated = t.deflater.Deflate(before.deflated, t.lines[:]...)
+		return
 	}
-	made.text = make([][]byte, familyCount)
-	all := bytes.Join(t.lines[:], nil) // one allocation, of the right size
 	for i, lines := range t.lines {
-		made.text[i], all = all[:len(lines):len(lines)], all[len(lines):]
+		made.text[i] = keep(before.text[i], lines, reuse)
 	}
-	return made
+}
+
+// renderRows renders the records that are not those of before. Of all others
+// it reads nothing, as the processor would have to wait for it.
+func (t *textRenderer) renderRows(made *chunkText, records []*record, now time.Time, before *chunkText) {
+	made.totals, made.until, made.rows = newTotals(), before.until, make([]row, len(records))
+	made.totals.add(before.totals, 1)
+	for i, r := range records {
+		was, is := &before.rows[i], &made.rows[i]
+		if *is = (row{record: r, at: now}); was.record == r {
+			is.at = was.at
+			t.repeat(before, i)
+		} else {
+			if was.record != nil {
+				made.totals.count(was.record, -1, t.settings, was.at)
+			}
+			made.totals.count(r, 1, t.settings, now)
+			made.until = r.changesBy(made.until, t.settings, now)
+			r.samples(&t.sample, t.settings, now, t.line)
+		}
+		for family, lines := range t.lines {
+			is.ends[family] = len(lines)
+		}
+	}
+}
+
+// repeat adds the lines that a record had before.
+func (t *textRenderer) repeat(before *chunkText, i int) {
+	var starts [familyCount]int
+	if i > 0 {
+		starts = before.rows[i-1].ends
+	}
+	for family, start := range starts {
+		t.lines[family] = append(t.lines[family], before.text[family][start:before.rows[i].ends[family]]...)
+	}
+}
+
+// keep gives lines in memory of their own. That of what was there before is
+// taken for it where nobody reads that any more: it is in the processor's
+// cache, and need not be collected.
+func keep(before, lines []byte, reuse bool) []byte {
+	switch {
+	case bytes.Equal(lines, before):
+		return before
+	case reuse && len(lines) <= cap(before) && len(lines) > cap(before)/2:
+		return append(before[:0], lines...)
+	}
+	return bytes.Clone(lines)
 }
 
 // line adds a sample.

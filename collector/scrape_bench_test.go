@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -175,7 +176,10 @@ func fromMemory(b *testing.B, h http.Handler) http.Handler {
 	h.ServeHTTP(w, r)
 	all := w.Body.Bytes()
 	b.Logf("%d series", bytes.Count(all, []byte("\n"))-2*bytes.Count(all, []byte("# HELP ")))
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(all) })
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(all)))
+		_, _ = w.Write(all)
+	})
 }
 
 // renderedOnChange serves text that was rendered when a server changed, as

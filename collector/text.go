@@ -17,7 +17,7 @@ type Form struct {
 }
 
 // Family is a metric family of servers or subtasks, or of their sums, as text
-// that was rendered when it changed. Nothing in it is ever changed.
+// that was rendered when it changed.
 type Family struct {
 	Name   string
 	header string // the lines # HELP and # TYPE
@@ -52,11 +52,7 @@ func (f Family) each(more func(*chunkText) bool) {
 func (f Family) empty() bool {
 	empty := true
 	f.each(func(t *chunkText) bool {
-		if t.text != nil {
-			empty = len(t.text[f.place]) == 0
-		} else {
-			empty = t.deflated[f.place].Size() == 0
-		}
+		empty = len(t.text[f.place]) == 0 && (t.deflated == nil || t.deflated[f.place].Size() == 0)
 		return empty
 	})
 	return empty
@@ -64,20 +60,21 @@ func (f Family) empty() bool {
 
 // Families gives what Fleet collects as rendered text: those families that
 // have a sample, in the order of their names. What is known of one server is
-// in all of them as of the same moment, and the sums are those of what is shown. It waits neither for the API nor for a
-// poll, and renders only chunks of servers that have changed since the last
-// call for the same form.
-func (c *Collector) Families(form Form) []Family {
-	now := time.Now()
-	chunks, configured := c.kept.current(form, now)
-	var list []Family
+// in all of them as of the same moment, and the sums are those of what is
+// shown. It waits neither for the API nor for a poll, and renders only chunks
+// of servers that have changed since the last call for the same form.
+//
+// The text stays as it is until release is called. Whoever does not call it
+// makes later calls take new memory for all that changes.
+func (c *Collector) Families(form Form) (list []Family, release func()) {
+	chunks, configured, release := c.kept.current(form, time.Now())
 	for i, of := range families(configured) {
 		f := Family{Name: of.name, header: of.header(form.OpenMetrics), place: i, chunks: chunks}
 		if !f.empty() {
 			list = append(list, f)
 		}
 	}
-	return list
+	return list, release
 }
 
 // header gives the lines before a family's samples.
@@ -95,13 +92,17 @@ func (f *family) header(openMetrics bool) string {
 // chunkText is a chunk in one form: by family, its text or that deflated.
 type chunkText struct {
 	totals   *totals
+	until    time.Time        // as builder has it
 	deflated []gzipjoin.Piece // of forms that are deflated
+	text     [familyCount][]byte
+	rows     []row // of what is in text
+}
 
-	// Of those that are not, and what has to be known to render only what
-	// changed: the records, and how far the text of each goes, by family.
-	text    [][]byte
-	records []*record
-	ends    [][familyCount]int
+// row is what has to be known of a record to render only those that changed.
+type row struct {
+	record *record
+	at     time.Time        // when it was rendered, and counted in totals
+	ends   [familyCount]int // how far its text goes
 }
 
 // unusedAfter is how long text is kept for a form that nobody asks for.
@@ -125,34 +126,55 @@ type accountText struct {
 	account *account
 	chunks  *cache[chunkText]
 
-	mu   sync.Mutex
-	sums *textRenderer
+	mu      sync.Mutex
+	readers int // how many were given text and have not released it
+	sums    *textRenderer
+	total   *totals
+	summed  []*chunkText // whose totals are in total
 }
 
 func newAccountText(a *account, form Form, labelNames []string) *accountText {
-	return &accountText{
-		account: a,
-		chunks:  newCache(a, func() builder[chunkText] { return newTextRenderer(a, form, labelNames).render }),
-		sums:    newTextRenderer(a, form, labelNames),
-	}
+	t := &accountText{account: a, sums: newTextRenderer(a, form, labelNames), total: newTotals()}
+	t.chunks = newCache(a, func() builder[chunkText] {
+		renderer := newTextRenderer(a, form, labelNames)
+		return func(records []*record, now time.Time, before *chunkText) (*chunkText, time.Time) {
+			return renderer.render(records, now, before, t.readers == 0)
+		}
+	})
+	return t
 }
 
 // current gives the chunks of the account, and after them one more with the
-// sums of just these.
+// sums of just these. They have a reader more then.
 func (t *accountText) current(now time.Time) []*chunkText {
-	chunks := t.chunks.current(now)
-	sum := t.account.sum(func(yield func(*totals) bool) {
-		for _, c := range chunks {
-			if !yield(c.totals) {
-				return
-			}
-		}
-	})
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.sums.begin()
-	sum.samples(t.sums.line)
-	return append(chunks, t.sums.end(nil))
+	chunks := t.chunks.current(now)
+	t.readers++
+	t.sum(chunks)
+	return append(chunks, t.sums.renderSums(t.account.sum(slices.Values([]*totals{t.total}))))
+}
+
+func (t *accountText) release() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.readers--
+}
+
+// sum makes total that of chunks. Most are in it already.
+func (t *accountText) sum(chunks []*chunkText) {
+	if len(t.summed) != len(chunks) {
+		t.total, t.summed = newTotals(), make([]*chunkText, len(chunks))
+	}
+	for i, c := range chunks {
+		if was := t.summed[i]; was != c {
+			if was != nil {
+				t.total.add(was.totals, -1)
+			}
+			t.total.add(c.totals, 1)
+			t.summed[i] = c
+		}
+	}
 }
 
 // retain drops what was rendered for accounts that are no longer among those
@@ -171,12 +193,16 @@ func (t *texts) retain(accounts []*account, labelNames []string) {
 
 // current gives the chunks of all accounts, and the label names that they were
 // rendered with.
-func (t *texts) current(form Form, now time.Time) (chunks [][]*chunkText, labelNames []string) {
+func (t *texts) current(form Form, now time.Time) (chunks [][]*chunkText, labelNames []string, release func()) {
 	accounts, labelNames := t.in(form, now)
 	for _, a := range accounts {
 		chunks = append(chunks, a.current(now))
 	}
-	return chunks, labelNames
+	return chunks, labelNames, sync.OnceFunc(func() {
+		for _, a := range accounts {
+			a.release()
+		}
+	})
 }
 
 // in gives each account in a form, and forgets forms that are not used any

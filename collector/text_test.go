@@ -28,8 +28,10 @@ func allForms() []Form { return []Form{{}, {OpenMetrics: true}, {Deflated: true}
 func rendered(t testing.TB, c *Collector, form Form) string {
 	t.Helper()
 	var b bytes.Buffer
+	families, release := c.Families(form)
+	defer release()
 	if !form.Deflated {
-		for _, f := range c.Families(form) {
+		for _, f := range families {
 			b.WriteString(f.Header())
 			for lines := range f.Text {
 				b.Write(lines)
@@ -39,7 +41,7 @@ func rendered(t testing.TB, c *Collector, form Form) string {
 	}
 	joined := gzipjoin.NewWriter(&b)
 	deflater := gzipjoin.NewDeflater()
-	for _, f := range c.Families(form) {
+	for _, f := range families {
 		_ = joined.Write(deflater.Deflate(nil, []byte(f.Header()))[0])
 		for piece := range f.Deflated {
 			_ = joined.Write(piece)
@@ -157,7 +159,7 @@ func TestOnlyWhatChangedIsRendered(t *testing.T) {
 		w := startWorld(t, simulator.Options{Intercept: s.intercept}, yamlOf(yamlAccount("main", "settled_interval: 1h\nstale_after: 30m", serversYAML(40)...)))
 		pass(10 * time.Second)
 		chunks := func() []*chunkText {
-			all, _ := w.collector.kept.current(Form{}, time.Now())
+			all, _, _ := w.collector.kept.current(Form{}, time.Now())
 			return all[0][:40/chunkServers] // without the sums
 		}
 		first := chunks()

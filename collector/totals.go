@@ -42,18 +42,18 @@ func statusName(i int) string {
 	return "unknown"
 }
 
-// count adds a server to the totals.
-func (t *totals) count(r *record, s config.Settings, now time.Time) {
+// count adds a server to the totals, times times: -1 takes it out again.
+func (t *totals) count(r *record, times int, s config.Settings, now time.Time) {
 	switch {
 	case !r.tried:
-		t.pending++
+		t.pending += times
 		if len(r.server.TaskIDs) > 0 {
-			t.askable++
+			t.askable += times
 		}
 	case r.failure != "":
-		t.failing++
+		t.failing += times
 	default:
-		t.ok++
+		t.ok += times
 	}
 	if r.stale(now, s.StaleAfter) {
 		return
@@ -61,12 +61,12 @@ func (t *totals) count(r *record, s config.Settings, now time.Time) {
 	for i := range r.subtasks {
 		st := &r.subtasks[i]
 		of := t.of(st.typ)
-		of.byStatus[statusPlace(st.status)]++
+		of.byStatus[statusPlace(st.status)] += times
 		if st.stalled(now, s.StallAfter) {
-			of.stalled++
+			of.stalled += times
 		}
 		if st.code != "" {
-			t.code(st.typ, st.codeLabel).count++
+			t.code(st.typ, st.codeLabel).count += times
 		}
 	}
 }
@@ -80,22 +80,28 @@ func statusPlace(status float64) int {
 	return statusNames - 1
 }
 
-// add adds what another sum has.
-func (t *totals) add(other *totals) {
-	t.ok += other.ok
-	t.failing += other.failing
-	t.pending += other.pending
-	t.askable += other.askable
+// add adds what another sum has, times times, and leaves out what came to
+// nothing there.
+func (t *totals) add(other *totals, times int) {
+	t.ok += times * other.ok
+	t.failing += times * other.failing
+	t.pending += times * other.pending
+	t.askable += times * other.askable
 	for i := range other.types {
 		from := &other.types[i]
+		if *from == (typeTotals{typ: from.typ}) {
+			continue
+		}
 		of := t.of(from.typ)
 		for place, n := range from.byStatus {
-			of.byStatus[place] += n
+			of.byStatus[place] += times * n
 		}
-		of.stalled += from.stalled
+		of.stalled += times * from.stalled
 	}
 	for _, c := range other.codes {
-		t.code(c.typ, c.code).count += c.count
+		if c.count != 0 {
+			t.code(c.typ, c.code).count += times * c.count
+		}
 	}
 }
 
@@ -129,7 +135,7 @@ func (a *account) sum(parts iter.Seq[*totals]) *totals {
 		t.of(typ)
 	}
 	for part := range parts {
-		t.add(part)
+		t.add(part, 1)
 	}
 	return t
 }
@@ -137,13 +143,16 @@ func (a *account) sum(parts iter.Seq[*totals]) *totals {
 // typesExpected is how many types there are, as far as is documented.
 const typesExpected = 4
 
-// totalsOf sums servers.
-func totalsOf(records []*record, s config.Settings, now time.Time) *totals {
-	t := &totals{types: make([]typeTotals, 0, typesExpected)}
+func newTotals() *totals { return &totals{types: make([]typeTotals, 0, typesExpected)} }
+
+// totalsOf sums servers. until is as builder has it.
+func totalsOf(records []*record, s config.Settings, now time.Time) (t *totals, until time.Time) {
+	t = newTotals()
 	for _, r := range records {
-		t.count(r, s, now)
+		t.count(r, 1, s, now)
+		until = r.changesBy(until, s, now)
 	}
-	return t
+	return t, until
 }
 
 // typesOf gives the types that any of the servers is asked for.

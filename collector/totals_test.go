@@ -39,6 +39,36 @@ func TestEveryStatusOfEveryTypeIsAlwaysThere(t *testing.T) {
 	})
 }
 
+// In rendered text the sums are changed by what changed.
+func TestSumsOfATypeOrCodeGoWithTheLastSubtaskThatHasIt(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newScript()
+		w := startWorld(t, simulator.Options{Intercept: s.intercept}, yamlOf(yamlAccount("main", "types: [cve]\npoll_interval: 1m\nsettled_interval: 1m",
+			serverYAML(1), serverYAML(2))))
+		for _, said := range [][]string{{"t/cve/0"}, {"t/cve/4/A", "t/cms/1/B"}, {"t/cve/4/A", "t/cms/9"}, {"t/cve/4"}, {"t/cms/4/A"}} {
+			s.says(1, said...)
+			s.says(2, "t/cve/1")
+			pass(2 * time.Minute)
+			compareWithPromhttp(t, w.collector)
+			text := rendered(t, w.collector, Form{})
+			for _, of := range []struct{ reported, sum string }{{"t/cms", `subtasks_stalled{account="main",type="cms"}`}, {"/A", `code="A"`}, {"/B", `code="B"`}, {"/9", `status="unknown"`}} {
+				there := strings.Contains(strings.Join(said, " "), of.reported)
+				wantEqual(t, of.sum+" after "+strings.Join(said, " "), sumsOf(text, of.sum), there)
+			}
+		}
+	})
+}
+
+// sumsOf says whether a text has a sum of subtasks with a text in it.
+func sumsOf(text, sum string) bool {
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, namespace+"_subtasks") && strings.Contains(line, sum) {
+			return true
+		}
+	}
+	return false
+}
+
 func TestSubtaskStallsWhenItsStatusRests(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newScript()

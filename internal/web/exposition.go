@@ -83,7 +83,8 @@ func (h *handler) text(w http.ResponseWriter, r *http.Request, named, lines expf
 		errorLog{h.Logger}.Println("error gathering metrics:", err)
 	}
 	form := collector.Form{OpenMetrics: lines.FormatType() == expfmt.TypeOpenMetrics, Deflated: acceptsGzip(r.Header)}
-	kept := h.Families(form)
+	kept, release := h.Families(form)
+	defer release()
 	if err != nil && len(rest) == 0 && len(kept) == 0 {
 		http.Error(w, "no metrics could be gathered: the log says why", http.StatusInternalServerError)
 		return

@@ -23,7 +23,7 @@ import (
 type Options struct {
 	// Families gives the metrics of servers and subtasks as rendered text, Fleet
 	// the same as metrics, and Rest gives all other metrics.
-	Families    func(collector.Form) []collector.Family
+	Families    func(collector.Form) (list []collector.Family, release func())
 	Fleet, Rest prometheus.Gatherer
 	// Summaries tells how each account's servers fare.
 	Summaries func() []collector.Summary

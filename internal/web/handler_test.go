@@ -17,7 +17,7 @@ import (
 // options are those of a handler over an empty exporter.
 func options() web.Options {
 	return web.Options{
-		Families:       func(collector.Form) []collector.Family { return nil },
+		Families:       func(collector.Form) ([]collector.Family, func()) { return nil, func() {} },
 		Fleet:          prometheus.NewRegistry(),
 		Rest:           prometheus.NewRegistry(),
 		Summaries:      func() []collector.Summary { return nil },

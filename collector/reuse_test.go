@@ -2,6 +2,7 @@ package collector
 
 import (
 	"bytes"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -10,7 +11,7 @@ import (
 	"time"
 )
 
-// pieces gives the text of all families.
+// pieces gives the text of all families, in pieces.
 func pieces(families []Family) (list [][]byte) {
 	for _, f := range families {
 		list = slices.AppendSeq(list, f.Text)
@@ -28,40 +29,47 @@ func inSameMemory(list, others [][]byte) (n int) {
 	return n
 }
 
-func TestTextStaysWhileItIsReadAndItsMemoryIsUsedAgainAfterwards(t *testing.T) {
+func TestTextStaysWhileItIsRead(t *testing.T) {
+	for _, form := range allForms() {
+		t.Run(fmt.Sprintf("%+v", form), func(t *testing.T) {
+			const servers = 3 * chunkServers
+			fleet := NewLargeFleet(servers)
+			check := func(what string, families []Family, want string) {
+				t.Helper()
+				wantEqual(t, what, textOf(t, families, form), want)
+			}
+			first, releaseFirst := fleet.Families(form)
+			text := textOf(t, first, form)
+			for range 3 {
+				fleet.Change(servers)
+				compareWithPromhttp(t, fleet.Collector) // calls Families, and releases it
+				check("text that is being read", first, text)
+			}
+			second, releaseSecond := fleet.Families(form)
+			releaseFirst()
+			releaseFirst() // again does nothing
+			text = textOf(t, second, form)
+			fleet.Change(servers)
+			compareWithPromhttp(t, fleet.Collector)
+			check("text that another still reads", second, text)
+			releaseSecond()
+			fleet.Change(servers)
+			compareWithPromhttp(t, fleet.Collector)
+		})
+	}
+}
+
+func TestMemoryOfTextIsUsedAgainWhenNobodyReadsIt(t *testing.T) {
 	const servers = 3 * chunkServers
 	fleet := NewLargeFleet(servers)
-	check := func(what string, got [][]byte, want string) {
-		t.Helper()
-		wantEqual(t, what, string(bytes.Join(got, nil)), want)
-	}
-	first, releaseFirst := fleet.Families(Form{})
+	first, release := fleet.Families(Form{})
 	read := pieces(first)
-	text := string(bytes.Join(read, nil))
-	for range 3 {
-		fleet.Change(servers)
-		compareWithPromhttp(t, fleet.Collector) // calls Families, and releases it
-		check("text that is being read", read, text)
-	}
-	second, releaseSecond := fleet.Families(Form{})
-	releaseFirst()
-	releaseFirst() // again does nothing
-	read = pieces(second)
-	text = string(bytes.Join(read, nil))
+	release()
 	fleet.Change(servers)
-	compareWithPromhttp(t, fleet.Collector)
-	check("text that another still reads", read, text)
-
-	releaseSecond()
-	third, releaseThird := fleet.Families(Form{})
-	read = pieces(third)
-	releaseThird()
-	fleet.Change(servers)
-	compareWithPromhttp(t, fleet.Collector)
-	fourth, releaseFourth := fleet.Families(Form{})
-	defer releaseFourth()
-	if again := inSameMemory(pieces(fourth), read); again < len(read)/2 {
-		t.Errorf("%d of %d pieces are where they were, though nobody reads", again, len(read))
+	second, release := fleet.Families(Form{})
+	defer release()
+	if again := inSameMemory(pieces(second), read); again < len(read)/2 {
+		t.Errorf("%d of %d pieces are where they were", again, len(read))
 	}
 }
 
@@ -69,12 +77,13 @@ func TestTextStaysWhileItIsReadAndItsMemoryIsUsedAgainAfterwards(t *testing.T) {
 func TestScrapesAtTheSameTimeEachReadWhatTheyWereGiven(t *testing.T) {
 	fleet := NewLargeFleet(10 * chunkServers)
 	var scrapes sync.WaitGroup
-	for range 4 {
+	for i := range 4 {
+		form := Form{Deflated: i%2 == 0}
 		scrapes.Go(func() {
 			for range 50 {
-				families, release := fleet.Families(Form{})
-				text := bytes.Join(pieces(families), nil)
-				if again := bytes.Join(pieces(families), nil); !bytes.Equal(text, again) {
+				families, release := fleet.Families(form)
+				text := textOf(t, families, form)
+				if again := textOf(t, families, form); text != again {
 					t.Error("text changed while it was read")
 				}
 				release()

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -131,6 +132,7 @@ type accountText struct {
 	sums    *textRenderer
 	total   *totals
 	summed  []*chunkText // whose totals are in total
+	joined  []*chunkText // those in few parts, of forms that are deflated
 }
 
 func newAccountText(a *account, form Form, labelNames []string) *accountText {
@@ -150,8 +152,13 @@ func (t *accountText) current(now time.Time) []*chunkText {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	chunks := t.chunks.current(now)
+	if changed := t.sum(chunks); t.sums.form.Deflated {
+		if changed {
+			t.join()
+		}
+		chunks = slices.Clone(t.joined)
+	}
 	t.readers++
-	t.sum(chunks)
 	return append(chunks, t.sums.renderSums(t.account.sum(slices.Values([]*totals{t.total}))))
 }
 
@@ -161,13 +168,15 @@ func (t *accountText) release() {
 	t.readers--
 }
 
-// sum makes total that of chunks. Most are in it already.
-func (t *accountText) sum(chunks []*chunkText) {
+// sum makes total that of chunks, and says whether it was that of others. Most
+// are in it already.
+func (t *accountText) sum(chunks []*chunkText) (changed bool) {
 	if len(t.summed) != len(chunks) {
-		t.total, t.summed = newTotals(), make([]*chunkText, len(chunks))
+		changed, t.total, t.summed = true, newTotals(), make([]*chunkText, len(chunks))
 	}
 	for i, c := range chunks {
 		if was := t.summed[i]; was != c {
+			changed = true
 			if was != nil {
 				t.total.add(was.totals, -1)
 			}
@@ -175,6 +184,48 @@ func (t *accountText) sum(chunks []*chunkText) {
 			t.summed[i] = c
 		}
 	}
+	return changed
+}
+
+// join makes joined what is summed, in a part for each processor, so that
+// whoever sends it does not wait for thousands of small pieces from all over
+// the memory, once a family.
+func (t *accountText) join() {
+	parts := slices.Collect(slices.Chunk(t.summed, len(t.summed)/runtime.GOMAXPROCS(0)+1))
+	before := t.joined
+	if t.readers > 0 {
+		before = nil
+	}
+	t.joined = make([]*chunkText, len(parts))
+	var joining sync.WaitGroup
+	for i, part := range parts {
+		joining.Go(func() {
+			var memory []gzipjoin.Piece
+			if i < len(before) {
+				memory = before[i].deflated
+			}
+			t.joined[i] = joined(part, memory)
+		})
+	}
+	joining.Wait()
+}
+
+// joined gives chunks as one, in the memory of pieces that nobody needs.
+func joined(chunks []*chunkText, memory []gzipjoin.Piece) *chunkText {
+	one := &chunkText{deflated: make([]gzipjoin.Piece, familyCount)}
+	for i := range one.deflated {
+		if one.deflated[i] = (gzipjoin.Piece{}).Emptied(); memory != nil {
+			one.deflated[i] = memory[i].Emptied()
+		}
+	}
+	for _, c := range chunks {
+		for i, p := range c.deflated {
+			if p.Size() > 0 {
+				one.deflated[i] = one.deflated[i].Append(p)
+			}
+		}
+	}
+	return one
 }
 
 // retain drops what was rendered for accounts that are no longer among those

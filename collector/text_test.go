@@ -27,9 +27,14 @@ func allForms() []Form { return []Form{{}, {OpenMetrics: true}, {Deflated: true}
 // rendered is what Families gives, as the text that a client reads.
 func rendered(t testing.TB, c *Collector, form Form) string {
 	t.Helper()
-	var b bytes.Buffer
 	families, release := c.Families(form)
 	defer release()
+	return textOf(t, families, form)
+}
+
+func textOf(t testing.TB, families []Family, form Form) string {
+	t.Helper()
+	var b bytes.Buffer
 	if !form.Deflated {
 		for _, f := range families {
 			b.WriteString(f.Header())
@@ -50,11 +55,12 @@ func rendered(t testing.TB, c *Collector, form Form) string {
 	_ = joined.Close()
 	r, err := gzip.NewReader(&b)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return ""
 	}
 	text, err := io.ReadAll(r)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 	return string(text)
 }

@@ -13,11 +13,10 @@ const one = 1 << 31 // the polynomial x^0
 // multiply gives a times b, modulo crc32.IEEE.
 func multiply(a, b uint32) uint32 {
 	var product uint32
-	for ; a != 0; a <<= 1 {
-		if a&one != 0 {
-			product ^= b
-		}
-		b = b>>1 ^ b&1*crc32.IEEE // b times x
+	for range 32 { // without branches, which the processor would guess wrong
+		product ^= b & -(a >> 31)
+		a <<= 1
+		b = b>>1 ^ crc32.IEEE&-(b&1) // b times x
 	}
 	return product
 }

@@ -13,7 +13,7 @@ import (
 type Piece struct {
 	deflated []byte
 	hash     uint64 // of the text
-	size     uint32 // of the text
+	size     int    // of the text
 	crc      uint32 // of the text
 	shift    uint32 // what the text's length does to a CRC before it
 }
@@ -36,13 +36,13 @@ func NewDeflater() *Deflater {
 }
 
 // Deflate makes a piece of each text. Empty text makes an empty piece. before
-// are the pieces of earlier versions of the texts, or nil: where a text is what it was, it is not compressed again. No text may be
-// longer than 4 GiB.
+// are the pieces of earlier versions of the texts, or nil: where a text is what
+// it was, it is not compressed again.
 func (d *Deflater) Deflate(before []Piece, texts ...[]byte) []Piece {
 	d.buffer.Reset()
 	pieces := make([]Piece, len(texts))
 	for i, text := range texts {
-		p := Piece{hash: xxhash.Sum64(text), size: uint32(len(text)), crc: crc32.ChecksumIEEE(text)}
+		p := Piece{hash: xxhash.Sum64(text), size: len(text), crc: crc32.ChecksumIEEE(text)}
 		start := d.buffer.Len()
 		switch {
 		case before != nil && before[i].same(p):
@@ -66,6 +66,20 @@ func (d *Deflater) Deflate(before []Piece, texts ...[]byte) []Piece {
 	}
 	return pieces
 }
+
+// Append gives two pieces in a row as one. It writes the second behind the
+// first, in its memory if there is room.
+func (p Piece) Append(next Piece) Piece {
+	return Piece{
+		deflated: append(p.deflated, next.deflated...),
+		size:     p.size + next.size,
+		crc:      multiply(next.shift, p.crc) ^ next.crc,
+		shift:    multiply(next.shift, p.shift),
+	}
+}
+
+// Emptied gives an empty piece that has the memory of another.
+func (p Piece) Emptied() Piece { return Piece{deflated: p.deflated[:0], shift: one} }
 
 // same says whether two pieces are of the same text: 96 bits of two unrelated
 // sums of it agree, and its length.

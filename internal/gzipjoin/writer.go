@@ -31,7 +31,7 @@ func (g *Writer) write(b []byte) {
 func (g *Writer) Write(p Piece) error {
 	g.write(p.deflated)
 	g.crc = multiply(p.shift, g.crc) ^ p.crc
-	g.size += p.size
+	g.size += uint32(p.size)
 	return g.err
 }
 

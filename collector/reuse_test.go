@@ -9,12 +9,30 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"aliyun_vulscan_exporter/internal/gzipjoin"
 )
 
-// pieces gives the text of all families, in pieces.
-func pieces(families []Family) (list [][]byte) {
+// written is what was given to Write, where it is.
+type written [][]byte
+
+func (w *written) Write(p []byte) (int, error) {
+	*w = append(*w, p)
+	return len(p), nil
+}
+
+// pieces gives the samples of all families as they lie in memory.
+func pieces(families []Family, form Form) (list written) {
+	w := gzipjoin.NewWriter(&list)
+	list = nil // without what a member begins with
 	for _, f := range families {
-		list = slices.AppendSeq(list, f.Text)
+		if !form.Deflated {
+			list = slices.AppendSeq(list, f.Text)
+			continue
+		}
+		for p := range f.Deflated {
+			_ = w.Write(p)
+		}
 	}
 	return list
 }
@@ -60,16 +78,20 @@ func TestTextStaysWhileItIsRead(t *testing.T) {
 }
 
 func TestMemoryOfTextIsUsedAgainWhenNobodyReadsIt(t *testing.T) {
-	const servers = 3 * chunkServers
-	fleet := NewLargeFleet(servers)
-	first, release := fleet.Families(Form{})
-	read := pieces(first)
-	release()
-	fleet.Change(servers)
-	second, release := fleet.Families(Form{})
-	defer release()
-	if again := inSameMemory(pieces(second), read); again < len(read)/2 {
-		t.Errorf("%d of %d pieces are where they were", again, len(read))
+	for _, form := range allForms() {
+		t.Run(fmt.Sprintf("%+v", form), func(t *testing.T) {
+			const servers = 3 * chunkServers
+			fleet := NewLargeFleet(servers)
+			first, release := fleet.Families(form)
+			read := pieces(first, form)
+			release()
+			fleet.Change(servers)
+			second, release := fleet.Families(form)
+			defer release()
+			if again := inSameMemory(pieces(second, form), read); again < len(read)/2 {
+				t.Errorf("%d of %d pieces are where they were", again, len(read))
+			}
+		})
 	}
 }
 

@@ -100,10 +100,12 @@ func (t *textRenderer) renderRows(made *chunkText, records []*record, now time.T
 	made.totals.add(before.totals, 1)
 	for i, r := range records {
 		was, is := &before.rows[i], &made.rows[i]
-		if *is = (row{record: r, at: now}); was.record == r {
+		is.record = r
+		if was.record == r {
 			is.at = was.at
 			t.repeat(before, i)
 		} else {
+			is.at = now
 			if was.record != nil {
 				made.totals.count(was.record, -1, t.settings, was.at)
 			}

@@ -200,7 +200,7 @@ func (t *accountText) join() {
 	var joining sync.WaitGroup
 	for i, part := range parts {
 		joining.Go(func() {
-			var memory []gzipjoin.Piece
+			memory := make([]gzipjoin.Piece, familyCount)
 			if i < len(before) {
 				memory = before[i].deflated
 			}
@@ -213,10 +213,8 @@ func (t *accountText) join() {
 // joined gives chunks as one, in the memory of pieces that nobody needs.
 func joined(chunks []*chunkText, memory []gzipjoin.Piece) *chunkText {
 	one := &chunkText{deflated: make([]gzipjoin.Piece, familyCount)}
-	for i := range one.deflated {
-		if one.deflated[i] = (gzipjoin.Piece{}).Emptied(); memory != nil {
-			one.deflated[i] = memory[i].Emptied()
-		}
+	for i, p := range memory {
+		one.deflated[i] = p.Emptied()
 	}
 	for _, c := range chunks {
 		for i, p := range c.deflated {

@@ -2,41 +2,44 @@ package config
 
 import (
 	"context"
+	"os"
 	"time"
 )
 
-// WatchServerFiles looks at the running configuration's server files every interval (more than 0) until ctx ends.
-// When one has changed, appeared or gone, it loads them all, under the main file as last loaded: an edited main file
-// waits for Reload. As with Reload, an error is logged and everything stays; files that failed are tried again once
-// they change again. Files should be replaced by renaming, since one half written may be valid.
-func (h *Holder) WatchServerFiles(ctx context.Context, interval time.Duration) {
+// Run keeps the configuration up to date until ctx ends: every signal on hangup causes a Reload, and server files are
+// looked at every interval (more than 0). When one has changed, appeared or gone, all are loaded, under the main file
+// as last loaded: an edited main file waits for Reload. Errors are logged and everything stays; files that failed are
+// tried again once they change again. Files should be replaced by renaming, since one half written may be valid.
+func (m *Manager) Run(ctx context.Context, hangup <-chan os.Signal, interval time.Duration) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-hangup:
+			_ = m.Reload() // logged; there is no caller to tell
 		case <-ticker.C:
-			h.checkServerFiles()
+			m.checkServerFiles()
 		}
 	}
 }
 
 // checkServerFiles loads the server files if they are not what the last attempt saw.
-func (h *Holder) checkServerFiles() {
-	h.loading.Lock()
-	defer h.loading.Unlock()
+func (m *Manager) checkServerFiles() {
+	m.loading.Lock()
+	defer m.loading.Unlock()
 
-	running := h.Current()
+	running := m.Current()
 	stamps := running.stampFiles()
-	if stamps.same(h.seen) {
+	if stamps.same(m.seen) {
 		return
 	}
-	h.seen = stamps
-	if err := h.replace(running.source.name, running.source.content); err != nil {
-		h.filesOK = false
-		_ = h.failed(err) // logged; there is no caller to tell
+	m.seen = stamps
+	if err := m.replace(running.source.name, running.source.content); err != nil {
+		m.filesOK = false
+		_ = m.failed(err) // logged; there is no caller to tell
 		return
 	}
-	h.succeeded(h.Current())
+	m.succeeded(m.Current())
 }

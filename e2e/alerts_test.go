@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"aliyun_vulscan_exporter/internal/processtest"
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
@@ -24,7 +25,7 @@ func hurried(t *testing.T) []string {
 }
 
 // alertmanager starts one that notifies nobody.
-func alertmanager(t *testing.T) (p *process, address string) {
+func alertmanager(t *testing.T) (p *processtest.Process, address string) {
 	t.Helper()
 	dir := t.TempDir()
 	address = freeAddress(t)
@@ -65,8 +66,8 @@ type received struct {
 }
 
 // arrived gives an active alert with these labels from Alertmanager.
-func arrived(manager *process, name string, labels map[string]string) (*received, error) {
-	body, err := get(manager.url + "/api/v2/alerts?active=true")
+func arrived(manager *processtest.Process, name string, labels map[string]string) (*received, error) {
+	body, err := get(manager.URL + "/api/v2/alerts?active=true")
 	if err != nil {
 		return nil, err
 	}
@@ -83,10 +84,10 @@ func arrived(manager *process, name string, labels map[string]string) (*received
 }
 
 // fires follows an alert from pending to firing, and into Alertmanager.
-func fires(t *testing.T, s *server, manager *process, name string, labels map[string]string) *received {
+func fires(t *testing.T, s *server, manager *processtest.Process, name string, labels map[string]string) *received {
 	t.Helper()
 	for _, state := range []string{"pending", "firing"} {
-		until(t, name+" is "+state, func() error {
+		processtest.Until(t, name+" is "+state, func() error {
 			states, err := s.alertStates(name, labels)
 			if err == nil && !states[state] {
 				err = fmt.Errorf("states %v", states)
@@ -95,7 +96,7 @@ func fires(t *testing.T, s *server, manager *process, name string, labels map[st
 		})
 	}
 	var alert *received
-	until(t, name+" is at Alertmanager", func() (err error) {
+	processtest.Until(t, name+" is at Alertmanager", func() (err error) {
 		alert, err = arrived(manager, name, labels)
 		return err
 	})
@@ -145,15 +146,15 @@ func TestAFailedReloadFiresAndIsResolved(t *testing.T) {
 	s.value("aliyun_vulscan_exporter_config_last_reload_successful", is(1))
 
 	write(t, config, strings.Replace(good, "accounts:", "acounts:", 1))
-	e.signal(syscall.SIGHUP)
+	e.Signal(syscall.SIGHUP)
 	a := fires(t, s, manager, "AliyunVulscanReloadFailed", map[string]string{"job": "aliyun_vulscan"})
-	if !strings.Contains(a.Annotations["summary"], strings.TrimPrefix(e.url, "http://")) {
+	if !strings.Contains(a.Annotations["summary"], strings.TrimPrefix(e.URL, "http://")) {
 		t.Errorf("the summary does not name the exporter: %q", a.Annotations["summary"])
 	}
 
 	write(t, config, good)
-	e.signal(syscall.SIGHUP)
-	until(t, "the alert is resolved", func() error {
+	e.Signal(syscall.SIGHUP)
+	processtest.Until(t, "the alert is resolved", func() error {
 		if found, err := arrived(manager, "AliyunVulscanReloadFailed", nil); err == nil {
 			return fmt.Errorf("active until %s", found.EndsAt)
 		}
@@ -163,11 +164,4 @@ func TestAFailedReloadFiresAndIsResolved(t *testing.T) {
 		}
 		return err
 	})
-}
-
-func (p *process) signal(s syscall.Signal) {
-	p.t.Helper()
-	if err := p.cmd.Process.Signal(s); err != nil {
-		p.t.Fatal(err)
-	}
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"aliyun_vulscan_exporter/internal/processtest"
 )
 
 // dashboard is what of a dashboard asks Prometheus something.
@@ -104,7 +106,7 @@ func (s *server) answers(t *testing.T, panel, expr string, instant, mayBeEmpty b
 		}
 		return
 	}
-	until(t, panel+" has data: "+expr, func() error {
+	processtest.Until(t, panel+" has data: "+expr, func() error {
 		found, err := ask()
 		if err == nil && len(found) == 0 {
 			err = errors.New("no data")
@@ -141,7 +143,7 @@ func (s *server) variables(t *testing.T, d dashboard) map[string]string {
 			t.Fatalf("variable %s asks %q", v.Name, text)
 		}
 		var found []string
-		until(t, "variable "+v.Name+" has values", func() error {
+		processtest.Until(t, "variable "+v.Name+" has values", func() error {
 			err := s.api("label/"+m[2]+"/values", url.Values{"match[]": {substitute(m[1], values)}}, &found)
 			if err == nil && len(found) == 0 {
 				err = fmt.Errorf("none of %s", m[1])
@@ -164,7 +166,7 @@ func (s *server) variables(t *testing.T, d dashboard) map[string]string {
 func (s *server) failing(t *testing.T, among []string) string {
 	t.Helper()
 	var name string
-	until(t, "a server fails", func() error {
+	processtest.Until(t, "a server fails", func() error {
 		found, err := s.query(`aliyun_vulscan_subtask_error{task_id="16190385"}`)
 		if err == nil && len(found) == 0 {
 			err = errors.New("none")

@@ -9,15 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
-	"aliyun_vulscan_exporter/internal/capture"
+	"aliyun_vulscan_exporter/internal/processtest"
 )
-
-// patience is how long anything may take that is about to happen.
-const patience = 90 * time.Second
 
 // program gives the path of a program that an environment variable names.
 func program(t *testing.T, variable string) string {
@@ -29,48 +25,21 @@ func program(t *testing.T, variable string) string {
 	return path
 }
 
-// process is a server that runs beside the test.
-type process struct {
-	t    *testing.T
-	name string
-	cmd  *exec.Cmd
-	out  *capture.Buffer
-	url  string
-}
-
 // start starts a server that serves HTTP at the address, and waits until the
 // path answers with 200. It is stopped with the test, and has to end well.
-func start(t *testing.T, address, path, binary string, args ...string) *process {
+func start(t *testing.T, address, path, binary string, args ...string) *processtest.Process {
 	t.Helper()
-	p := &process{t: t, name: filepath.Base(binary), out: &capture.Buffer{}, url: "http://" + address}
-	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), binary, args...)
-	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = t.TempDir(), p.out, p.out
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.stop)
-	until(t, p.name+" serves", func() error {
-		_, err := get(p.url + path)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), binary, args...)
+	cmd.Dir = t.TempDir()
+	p := processtest.Start(t, cmd)
+	p.URL = "http://" + address
+	t.Cleanup(p.Stop)
+	processtest.Until(t, filepath.Base(binary)+" serves", func() error {
+		_, err := get(p.URL + path)
 		return err
 	})
 	return p
 }
-
-// stop ends the process as an operator would; a failed test prints its output.
-func (p *process) stop() {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	killed := time.AfterFunc(20*time.Second, func() { _ = p.cmd.Process.Kill() })
-	defer killed.Stop()
-	if err := p.cmd.Wait(); err != nil {
-		p.t.Errorf("%s ended: %v", p.name, err)
-	}
-	if p.t.Failed() {
-		p.t.Logf("%s wrote, at last:\n%s", p.name, tail(p.out.String()))
-	}
-}
-
-// tail gives the end of what was written.
-func tail(text string) string { return text[max(0, len(text)-3000):] }
 
 // freeAddress gives a loopback address at which nothing listens.
 func freeAddress(t *testing.T) string {
@@ -81,25 +50,6 @@ func freeAddress(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
-}
-
-// until waits until nothing is wrong any more.
-func until(t *testing.T, what string, wrong func() error) {
-	t.Helper()
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(patience)
-	for {
-		err := wrong()
-		if err == nil {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("in vain: until %s; at last: %v", what, err)
-		}
-	}
 }
 
 // get gives the body of a 200.
@@ -122,11 +72,12 @@ func get(url string) ([]byte, error) {
 	return body, err
 }
 
-// exporter starts the exporter.
-func exporter(t *testing.T, args ...string) *process {
+// exporter starts the exporter. It is stopped with the test, and has to end well.
+func exporter(t *testing.T, args ...string) *processtest.Process {
 	t.Helper()
-	address := freeAddress(t)
-	return start(t, address, "/-/healthy", program(t, "EXPORTER"), append([]string{"--web.listen-address=" + address, "--log.level=warn"}, args...)...)
+	p := processtest.Serve(t, args...)
+	t.Cleanup(p.Stop)
+	return p
 }
 
 // write writes a file of the test.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"aliyun_vulscan_exporter/internal/processtest"
 )
 
 // version is one of the Prometheus servers that the exporter is tested with.
@@ -24,13 +26,13 @@ var versions = []version{
 
 // server is a Prometheus that scrapes one exporter every second.
 type server struct {
-	*process
+	*processtest.Process
 	t *testing.T
 }
 
 // prometheus starts a server. rules are the paths of rule files; alertmanager
 // is an address, empty for none.
-func prometheus(t *testing.T, v version, target *process, rules []string, alertmanager string) *server {
+func prometheus(t *testing.T, v version, target *processtest.Process, rules []string, alertmanager string) *server {
 	t.Helper()
 	dir := t.TempDir()
 	var b strings.Builder
@@ -39,7 +41,7 @@ func prometheus(t *testing.T, v version, target *process, rules []string, alertm
 	if alertmanager != "" {
 		fmt.Fprintf(&b, "alerting: {alertmanagers: [{static_configs: [{targets: [%q]}]}]}\n", alertmanager)
 	}
-	fmt.Fprintf(&b, "scrape_configs:\n  - job_name: aliyun_vulscan\n    static_configs: [{targets: [%q]}]\n", strings.TrimPrefix(target.url, "http://"))
+	fmt.Fprintf(&b, "scrape_configs:\n  - job_name: aliyun_vulscan\n    static_configs: [{targets: [%q]}]\n", strings.TrimPrefix(target.URL, "http://"))
 	if v.native {
 		b.WriteString("    scrape_native_histograms: true\n    always_scrape_classic_histograms: true\n")
 	}
@@ -47,12 +49,12 @@ func prometheus(t *testing.T, v version, target *process, rules []string, alertm
 	p := start(t, address, "/-/ready", program(t, v.binary),
 		"--config.file="+write(t, filepath.Join(dir, "prometheus.yml"), b.String()),
 		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address, "--log.level=warn")
-	return &server{process: p, t: t}
+	return &server{Process: p, t: t}
 }
 
 // api decodes the data of an answer of Prometheus' HTTP API.
 func (s *server) api(path string, parameters url.Values, data any) error {
-	body, err := get(s.url + "/api/v1/" + path + "?" + parameters.Encode())
+	body, err := get(s.URL + "/api/v1/" + path + "?" + parameters.Encode())
 	if err != nil {
 		return err
 	}
@@ -113,7 +115,7 @@ func unix(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
 // value waits until an expression has one value that is good.
 func (s *server) value(expr string, good func(float64) bool) {
 	s.t.Helper()
-	until(s.t, expr+" is as expected", func() error {
+	processtest.Until(s.t, expr+" is as expected", func() error {
 		found, err := s.query(expr)
 		if err != nil {
 			return err

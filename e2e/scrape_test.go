@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"aliyun_vulscan_exporter/internal/processtest"
 )
 
 func TestPrometheusScrapesTheDemo(t *testing.T) {
@@ -33,9 +35,9 @@ func TestPrometheusScrapesTheDemo(t *testing.T) {
 }
 
 // everyFamilyIsStored compares the exporter's own text with what Prometheus has.
-func everyFamilyIsStored(t *testing.T, s *server, demo *process) {
+func everyFamilyIsStored(t *testing.T, s *server, demo *processtest.Process) {
 	t.Helper()
-	text, err := get(demo.url + "/metrics")
+	text, err := get(demo.URL + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +51,7 @@ func everyFamilyIsStored(t *testing.T, s *server, demo *process) {
 			name += "_count"
 		}
 		own := regexp.MustCompile(`(?m)^`+name+`[{ ]`).FindAllString(string(text), -1)
-		until(t, name+" is stored", func() error {
+		processtest.Until(t, name+" is stored", func() error {
 			found, err := s.query("count(" + name + ")")
 			if err == nil && (len(found) != 1 || found[0].number() == 0) {
 				err = fmt.Errorf("not stored; the exporter has %d", len(own))
@@ -65,7 +67,7 @@ func everyFamilyIsStored(t *testing.T, s *server, demo *process) {
 // everyRuleWorks waits until all rules have been evaluated without an error.
 func everyRuleWorks(t *testing.T, s *server) {
 	t.Helper()
-	until(t, "every rule is evaluated", func() error {
+	processtest.Until(t, "every rule is evaluated", func() error {
 		var data struct {
 			Groups []struct {
 				Name  string

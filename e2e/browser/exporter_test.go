@@ -1,60 +1,25 @@
 package browser
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
-	"aliyun_vulscan_exporter/internal/capture"
+	"aliyun_vulscan_exporter/internal/processtest"
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// exporter starts the exporter and gives its URL once everything was polled.
+// exporter starts the exporter and returns its URL once everything was polled.
 func exporter(t *testing.T, args ...string) string {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_ = l.Close()
-	var out capture.Buffer
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), environment(t, "EXPORTER"), append([]string{"--web.listen-address=" + address, "--log.level=warn"}, args...)...)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the exporter ended: %v\n%s", err, out.String())
-		}
-	})
-	url := "http://" + address
-	until(t, "everything was polled", func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		defer cancel()
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/-/ready", http.NoBody)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := http.DefaultClient.Do(r)
-		if err != nil {
-			return false
-		}
-		_ = resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	})
-	return url
+	p := processtest.Serve(t, args...)
+	t.Cleanup(p.Stop)
+	p.UntilReady()
+	return p.URL
 }
 
 // hostile would run a script, turn the text around or break out of where it

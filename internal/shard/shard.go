@@ -13,6 +13,9 @@ import (
 // Auto is the index that stands for the ordinal of a StatefulSet's pod.
 const Auto = "auto"
 
+// Most is how many shards there may be: what owns a server is looked for among all.
+const Most = 1024
+
 // Shard is one of Total exporters that share the servers. Index counts from 0.
 type Shard struct{ Index, Total int }
 
@@ -21,8 +24,8 @@ var ordinal = regexp.MustCompile(`-([0-9]+)$`)
 // Parse reads the values of --shard and --total-shards. hostname is asked only
 // where index is "auto".
 func Parse(index string, total int, hostname func() (string, error)) (Shard, error) {
-	if total < 1 {
-		return Shard{}, fmt.Errorf("--total-shards=%d: it must be at least 1", total)
+	if total < 1 || total > Most {
+		return Shard{}, fmt.Errorf("--total-shards=%d: it must be from 1 to %d", total, Most)
 	}
 	if index == Auto {
 		host, err := hostname()

@@ -31,7 +31,9 @@ func TestParse(t *testing.T) {
 		{"3", 3, unreadable, Shard{}, "from 0 to 2"},
 		{"-1", 3, unreadable, Shard{}, "from 0 to 2"},
 		{"one", 3, unreadable, Shard{}, "--shard=one: it must be auto"},
-		{"0", 0, unreadable, Shard{}, "--total-shards=0: it must be at least 1"},
+		{"0", 0, unreadable, Shard{}, "--total-shards=0: it must be from 1 to 1024"},
+		{"1023", 1024, unreadable, Shard{1023, 1024}, ""},
+		{"0", 1025, unreadable, Shard{}, "--total-shards=1025: it must be from 1 to 1024"},
 	} {
 		got, err := Parse(tc.index, tc.total, tc.host)
 		if got != tc.want || (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {

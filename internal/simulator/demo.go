@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -12,6 +13,9 @@ const (
 	// The documentation's example: asked for the one, it answers the other.
 	demoExampleTask     = "ad8afca3914a5fff4636e67f18e259c7"
 	demoExampleAnswered = "16190385"
+
+	// demoStallAfter is when the first scans, which stand still from the start, count as stalled.
+	demoStallAfter = 20 * time.Second
 
 	// Places of two servers in the production fleet.
 	demoExampleServer = 4
@@ -79,9 +83,8 @@ global:
   settled_interval: 5s
   stale_after: 5m
   timeout: 5s
-  stall_after: 20s
-accounts:
 `)
+	fmt.Fprintf(&b, "  stall_after: %s\naccounts:\n", demoStallAfter)
 	production, staging := demoProduction(time.Time{}), demoStaging(time.Time{})
 	writeDemoAccount(&b, production, endpoint)
 	fmt.Fprintf(&b, "    requests_per_second: 10\n    task_ids: [%q]\n    servers:\n", demoTask)
@@ -122,18 +125,21 @@ func writeDemoServer(b *strings.Builder, s Server) {
 }
 
 // DemoWelcome tells somebody who tries the demo where to look, given the
-// exporter's listen address and the path of its metrics.
-func DemoWelcome(address, metrics string) string {
-	if strings.HasPrefix(address, ":") {
-		address = "localhost" + address
+// address at which the exporter listens, the prefix of its paths ("/": none) and
+// the path of its metrics below that.
+func DemoWelcome(address, prefix, metrics string) string {
+	if host, port, err := net.SplitHostPort(address); err == nil && net.ParseIP(host).IsUnspecified() {
+		address = net.JoinHostPort("localhost", port)
 	}
+	base := "http://" + address + strings.TrimSuffix(prefix, "/")
 	return fmt.Sprintf(`
 Demo: two accounts, 25 servers, an embedded Security Center. Look at
-  http://%[1]s/status   what fails and hangs, and every server
-  http://%[1]s%[2]s  what Prometheus scrapes; for instance
-      curl -s http://%[1]s%[2]s | grep aliyun_vulscan_subtask
-  http://%[1]s/config   the configuration that runs
-Scans progress, fail and stall within 15 seconds. Ctrl-C ends it.
+  %[1]s/status   what fails and hangs, and every server
+  %[1]s%[2]s  what Prometheus scrapes; for instance
+      curl -s %[1]s%[2]s | grep aliyun_vulscan_subtask
+  %[1]s/config   the configuration that runs
+Scans progress and fail at once; the first ones count as stalled after %[3]d s.
+Ctrl-C ends it.
 
-`, address, metrics)
+`, base, metrics, demoStallAfter/time.Second)
 }

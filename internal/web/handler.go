@@ -5,10 +5,6 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/url"
-	"path"
-	"regexp"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -61,7 +57,7 @@ type handler struct {
 // New makes the handler of all paths. It fails if the telemetry path cannot be
 // served.
 func New(o Options) (http.Handler, error) {
-	if err := checkTelemetryPath(o.TelemetryPath); err != nil {
+	if err := CheckTelemetryPath(o.TelemetryPath); err != nil {
 		return nil, err
 	}
 	h := &handler{Options: o, deflaters: sync.Pool{New: func() any { return gzipjoin.NewDeflater() }}}
@@ -93,23 +89,6 @@ func New(o Options) (http.Handler, error) {
 	}
 	// A page on another site must not be able to make a browser reload us.
 	return secure(http.NewCrossOriginProtection().Handler(h.below(o.RoutePrefix, mux))), nil
-}
-
-// plainPath is a path that means the same as a pattern, in HTML and in a URL.
-var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
-
-// checkTelemetryPath refuses what is no path, or another page's.
-func checkTelemetryPath(telemetry string) error {
-	taken := []string{"/", "/status", "/status/server", "/api/v1/status", "/api/v1/status/server", "/config", "/sd", "/-/healthy", "/-/ready", "/-/reload"}
-	switch {
-	case !strings.HasPrefix(telemetry, "/"):
-		return fmt.Errorf("--web.telemetry-path=%q: it must begin with /", telemetry)
-	case slices.Contains(taken, telemetry) || strings.HasPrefix(telemetry, "/debug/pprof"):
-		return fmt.Errorf("--web.telemetry-path=%q: another page is there; use /metrics", telemetry)
-	case !plainPath.MatchString(telemetry) || path.Clean(telemetry) != telemetry:
-		return fmt.Errorf("--web.telemetry-path=%q: it must be a plain path such as /metrics", telemetry)
-	}
-	return nil
 }
 
 func (h *handler) config(w http.ResponseWriter, _ *http.Request) {

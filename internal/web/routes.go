@@ -14,16 +14,22 @@ func (h *handler) link(path string) string {
 	return strings.TrimSuffix(base, "/") + path
 }
 
-// below serves everything under the route prefix, as Prometheus does: the root
-// then leads to where others find it.
+// below serves everything under the route prefix, as Prometheus does: the root,
+// and the prefix itself, then lead to where others find the landing page. The
+// prefix is compared as text: as a pattern it might mean something.
 func (h *handler) below(prefix string, all http.Handler) http.Handler {
 	if prefix == "" || prefix == "/" {
 		return all
 	}
-	mux := http.NewServeMux()
-	mux.Handle(prefix+"/", http.StripPrefix(prefix, all))
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, h.link("/"), http.StatusFound)
+	inside := http.StripPrefix(prefix, all)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case strings.HasPrefix(path, prefix+"/"):
+			inside.ServeHTTP(w, r)
+		case path == "/" || path == prefix:
+			http.Redirect(w, r, h.link("/"), http.StatusFound)
+		default:
+			http.NotFound(w, r)
+		}
 	})
-	return mux
 }

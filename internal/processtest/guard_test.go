@@ -1,4 +1,4 @@
-package main
+package processtest
 
 import (
 	"crypto/ecdsa"
@@ -67,28 +67,28 @@ func methodOf(path string) string {
 
 // guardedDemo serves the demo behind a web configuration in a folder that has
 // a certificate, which pool trusts.
-func guardedDemo(t *testing.T, webConfig string) (p *process, dir string, pool *x509.CertPool) {
+func guardedDemo(t *testing.T, webConfig string) (p *Process, dir string, pool *x509.CertPool) {
 	t.Helper()
 	dir = t.TempDir()
 	pool = certificate(t, dir)
 	path := writeFile(t, filepath.Join(dir, "web.yml"), webConfig)
-	return serve(t, "--demo", "--web.config.file="+path, "--web.enable-lifecycle", "--web.enable-pprof"), dir, pool
+	return Serve(t, "--demo", "--web.config.file="+path, "--web.enable-lifecycle", "--web.enable-pprof"), dir, pool
 }
 
 // overTLS makes a request for a path of the process.
-func (p *process) overTLS(config *tls.Config, path, password string) (answer, error) {
+func (p *Process) overTLS(config *tls.Config, path, password string) (Answer, error) {
 	p.t.Helper()
 	config.MinVersion = tls.VersionTLS12
 	transport := &http.Transport{TLSClientConfig: config}
 	defer transport.CloseIdleConnections()
-	r, err := http.NewRequestWithContext(p.t.Context(), methodOf(path), strings.Replace(p.url, "http://", "https://", 1)+path, http.NoBody)
+	r, err := http.NewRequestWithContext(p.t.Context(), methodOf(path), strings.Replace(p.URL, "http://", "https://", 1)+path, http.NoBody)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	if password != "" {
 		r.SetBasicAuth("prometheus", password)
 	}
-	return exchange(&http.Client{Transport: transport}, r)
+	return Exchange(&http.Client{Transport: transport}, r)
 }
 
 func TestWebConfigGuardsEveryPath(t *testing.T) {
@@ -100,9 +100,9 @@ func TestWebConfigGuardsEveryPath(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}
-		return a.status
+		return a.Status
 	}
-	p.until("it is ready", func() bool { return status("/-/ready", guardPassword) == http.StatusOK })
+	p.Until("it is ready", func() bool { return status("/-/ready", guardPassword) == http.StatusOK })
 	for _, path := range guarded {
 		for _, password := range []string{"", "wrong"} {
 			if got := status(path, password); got != http.StatusUnauthorized {
@@ -112,8 +112,8 @@ func TestWebConfigGuardsEveryPath(t *testing.T) {
 		if got := status(path, guardPassword); got == http.StatusUnauthorized {
 			t.Errorf("%s with the password: %d", path, got)
 		}
-		if got := p.request(methodOf(path), path); got.status != http.StatusBadRequest {
-			t.Errorf("%s without TLS: %d", path, got.status)
+		if got := p.Request(methodOf(path), path); got.Status != http.StatusBadRequest {
+			t.Errorf("%s without TLS: %d", path, got.Status)
 		}
 	}
 }
@@ -133,13 +133,13 @@ func TestMutualTLSGuardsEveryPath(t *testing.T) {
 	}
 	for _, path := range guarded {
 		if a, err := p.overTLS(&tls.Config{RootCAs: pool}, path, ""); err == nil {
-			t.Errorf("%s without a certificate: %d", path, a.status)
+			t.Errorf("%s without a certificate: %d", path, a.Status)
 		}
 		if a, err := p.overTLS(&tls.Config{RootCAs: pool, Certificates: []tls.Certificate{stranger}}, path, ""); err == nil {
-			t.Errorf("%s with a stranger's certificate: %d", path, a.status)
+			t.Errorf("%s with a stranger's certificate: %d", path, a.Status)
 		}
-		if a, err := p.overTLS(&tls.Config{RootCAs: pool, Certificates: []tls.Certificate{known}}, path, ""); err != nil || a.status >= 500 && path != "/-/ready" {
-			t.Errorf("%s with the certificate: %d %v", path, a.status, err)
+		if a, err := p.overTLS(&tls.Config{RootCAs: pool, Certificates: []tls.Certificate{known}}, path, ""); err != nil || a.Status >= 500 && path != "/-/ready" {
+			t.Errorf("%s with the certificate: %d %v", path, a.Status, err)
 		}
 	}
 }

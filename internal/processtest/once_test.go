@@ -1,7 +1,6 @@
-package main
+package processtest
 
 import (
-	"bytes"
 	"maps"
 	"net/http"
 	"os"
@@ -16,11 +15,9 @@ import (
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// once runs --once in this process.
-func once(path string) (code int, stdout, stderr string) {
-	var out, err bytes.Buffer
-	code = run([]string{"--once", "--config.file=" + path}, &out, &err)
-	return code, out.String(), err.String()
+func once(t *testing.T, path string) (code int, stdout, stderr string) {
+	t.Helper()
+	return ended(t, "--once", "--config.file="+path)
 }
 
 // ofProcess are series that tell of the process, not of Security Center.
@@ -29,7 +26,7 @@ var ofProcess = regexp.MustCompile(`^(go|process|promhttp)_`)
 // subjects gives the series of an exposition that tell of Security Center.
 func subjects(t *testing.T, exposition string) []string {
 	t.Helper()
-	all := decode(t, exposition, expfmt.NewFormat(expfmt.TypeTextPlain))
+	all := Decode(t, exposition, expfmt.NewFormat(expfmt.TypeTextPlain))
 	maps.DeleteFunc(all, func(series string, _ float64) bool {
 		return ofProcess.MatchString(series) || strings.HasPrefix(series, "aliyun_vulscan_exporter_build_info")
 	})
@@ -44,13 +41,13 @@ func TestOncePrintsTheSeriesThatServingHas(t *testing.T) {
 		Accounts: []simulator.Account{testAccount(fleet)},
 	}))
 	path := configured(t, accountFile{name: "a", endpoint: c.url, servers: fleet.Servers()})
-	code, stdout, stderr := once(path)
+	code, stdout, stderr := once(t, path)
 	if code != 0 {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
-	p := serve(t, "--config.file="+path)
-	p.untilReady()
-	served, printed := subjects(t, p.get("/metrics").body), subjects(t, stdout)
+	p := Serve(t, "--config.file="+path)
+	p.UntilReady()
+	served, printed := subjects(t, p.Get("/metrics").Body), subjects(t, stdout)
 	for _, series := range served {
 		if !slices.Contains(printed, series) {
 			t.Errorf("not printed: %s", series)
@@ -105,7 +102,7 @@ func TestOnceFailsIfAnyPollFailed(t *testing.T) {
 				c.account(&account)
 			}
 			center := newCenter(t, simulator.New(simulator.Options{Accounts: []simulator.Account{account}, Intercept: c.intercept}))
-			code, stdout, stderr := once(configured(t, accountFile{name: "a", endpoint: center.url, servers: servers}))
+			code, stdout, stderr := once(t, configured(t, accountFile{name: "a", endpoint: center.url, servers: servers}))
 			if code != 1 || !strings.Contains(stdout, c.wantFailing) || !strings.Contains(stderr, c.want) {
 				t.Errorf("exit code %d\n%s", code, stderr)
 			}
@@ -118,7 +115,7 @@ func TestOnceFailsIfAnyPollFailed(t *testing.T) {
 
 func TestOnceWithNothingToPollSucceeds(t *testing.T) {
 	t.Parallel()
-	code, stdout, stderr := once(configured(t, accountFile{name: "a", endpoint: "http://127.0.0.1:1"}))
+	code, stdout, stderr := once(t, configured(t, accountFile{name: "a", endpoint: "http://127.0.0.1:1"}))
 	if code != 0 || !strings.Contains(stdout, `aliyun_vulscan_servers{account="a",state="ok"} 0`) {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
@@ -127,12 +124,12 @@ func TestOnceWithNothingToPollSucceeds(t *testing.T) {
 func TestOnceEndsWhenInterrupted(t *testing.T) {
 	t.Parallel()
 	path, c := hanging(t)
-	p := launch(t, "--once", "--config.file="+path)
-	p.until("a call is in flight", func() bool { return c.calls() > 0 })
+	p := Launch(t, "--once", "--config.file="+path)
+	p.Until("a call is in flight", func() bool { return c.calls() > 0 })
 	if code := p.stopped(os.Interrupt); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
-	if !strings.Contains(p.stderr.String(), "interrupted before every server was polled") {
-		t.Errorf("it does not say so: %s", p.stderr)
+	if !strings.Contains(p.Stderr.String(), "interrupted before every server was polled") {
+		t.Errorf("it does not say so: %s", p.Stderr)
 	}
 }

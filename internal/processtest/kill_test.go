@@ -1,4 +1,4 @@
-package main
+package processtest
 
 import (
 	"fmt"
@@ -31,7 +31,8 @@ type ledger struct {
 	shown   map[string]bool           // whether a scrape has shown that
 	counted map[string]map[string]int // by UUID and code: times it went into it, shown ones
 	changed map[string]float64        // last_change of the code that was shown
-	moves   int
+	moves   int                       // errors that scrapes have shown to begin
+	scrapes int
 }
 
 func newLedger(t *testing.T, servers []simulator.Server, seed uint64) *ledger {
@@ -62,7 +63,7 @@ func (l *ledger) answer(w http.ResponseWriter, r *simulator.Request) bool {
 }
 
 // enter compares a scrape with the books, and brings them up to date.
-func (l *ledger) enter(s samples) {
+func (l *ledger) enter(s Samples) {
 	l.t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -94,22 +95,39 @@ func (l *ledger) enter(s samples) {
 	}
 }
 
-// scrapeUnlessGone is a scrape of a process that may be killed meanwhile.
-func (p *process) scrapeUnlessGone() (s samples, ok bool) {
+// scrapeUnlessGone is a scrape of a process that may not listen yet, or not any more.
+func (p *Process) scrapeUnlessGone() (s Samples, ok bool) {
 	p.t.Helper()
-	m := listening.FindStringSubmatch(p.stderr.String())
-	if m == nil {
+	if !p.Listens() {
 		return nil, false
 	}
-	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, "http://"+m[1]+"/metrics", http.NoBody)
+	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.URL+"/metrics", http.NoBody)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	a, err := exchange(http.DefaultClient, r)
-	if err != nil || a.status != http.StatusOK {
+	a, err := Exchange(http.DefaultClient, r)
+	if err != nil || a.Status != http.StatusOK {
 		return nil, false
 	}
-	return decode(p.t, a.body, expfmt.NewFormat(expfmt.TypeTextPlain)), true
+	return Decode(p.t, a.Body, expfmt.NewFormat(expfmt.TypeTextPlain)), true
+}
+
+// live enters what the process shows until so many errors have begun.
+func (l *ledger) live(p *Process, errors int) {
+	l.t.Helper()
+	until := l.moves + errors
+	p.Until(fmt.Sprint(errors, " errors have begun"), func() bool {
+		for {
+			s, ok := p.scrapeUnlessGone()
+			if ok {
+				l.scrapes++
+				l.enter(s)
+			}
+			if l.moves >= until || !ok {
+				return l.moves >= until
+			}
+		}
+	})
 }
 
 // Whatever the moment, what a scrape has shown is known after a kill: no error
@@ -123,40 +141,29 @@ func TestKillsCountNothingTwiceAndLoseNothing(t *testing.T) {
 	path := configured(t, accountFile{name: "a", endpoint: c.url, servers: fleet.Servers(), more: "    poll_interval: 20ms\n"})
 	args := []string{"--config.file=" + path, "--state.file=" + filepath.Join(t.TempDir(), "state"), "--web.listen-address=127.0.0.1:0"}
 	start := time.Now()
-	first := serve(t, args...)
+	first := Serve(t, args...)
 	boot := time.Since(start)
-	_ = first.cmd.Process.Kill()
-	<-first.ended
-	scrapes := 0
+	first.Kill()
 	for range kills {
-		// From before it listens to well after its first polls.
-		life := time.Duration(l.random.Int64N(int64(boot + 300*time.Millisecond)))
-		p := launch(t, args...)
-		kill := time.AfterFunc(life, func() { _ = p.cmd.Process.Kill() })
-		for alive := true; alive; {
-			if s, ok := p.scrapeUnlessGone(); ok {
-				scrapes++
-				l.enter(s)
-			}
-			select {
-			case <-p.ended:
-				alive = false
-			case <-time.After(5 * time.Millisecond):
-			}
+		// Killed before it listens, or at any moment after some errors have begun.
+		errors, moment := l.random.IntN(7), boot
+		p := Launch(t, args...)
+		if errors > 0 {
+			l.live(p, errors)
+			moment = 20 * time.Millisecond
 		}
-		if text := p.stderr.String(); kill.Stop() || strings.Contains(text, "level=error") || t.Failed() {
-			t.Fatalf("after %v:\n%s", life, text)
+		select {
+		case <-time.After(time.Duration(l.random.Int64N(int64(moment)))):
+		case <-p.Ended:
+			t.Fatalf("it ended by itself:\n%s", p.Stderr)
+		}
+		p.Kill()
+		if text := p.Stderr.String(); strings.Contains(text, "level=error") || t.Failed() {
+			t.Fatalf("killed after %d errors:\n%s", errors, text)
 		}
 	}
-	p := serve(t, args...)
 	before := l.moves
-	p.until("it goes on", func() bool {
-		l.enter(p.scrape())
-		return l.moves > before+2*len(l.servers)
-	})
+	l.live(Serve(t, args...), 2*len(l.servers))
 	t.Logf("%d kills in %v, %d scrapes, %d errors began, of which %d were shown after the last kill",
-		kills, time.Since(start).Round(time.Second), scrapes, l.moves, l.moves-before)
-	if before < kills {
-		t.Errorf("only %d errors began, which says little", before)
-	}
+		kills, time.Since(start).Round(time.Second), l.scrapes, l.moves, l.moves-before)
 }

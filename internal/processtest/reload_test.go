@@ -1,4 +1,4 @@
-package main
+package processtest
 
 import (
 	"fmt"
@@ -17,12 +17,12 @@ import (
 const reloadSuccessful = "aliyun_vulscan_exporter_config_last_reload_successful"
 
 // untilWatched waits until exactly these servers are polled with success.
-func (p *process) untilWatched(names ...string) {
+func (p *Process) untilWatched(names ...string) {
 	p.t.Helper()
-	p.until(fmt.Sprint("watched are ", names), func() bool {
-		up := p.scrape().of("aliyun_vulscan_server_up")
+	p.Until(fmt.Sprint("watched are ", names), func() bool {
+		up := p.Scrape().Of("aliyun_vulscan_server_up")
 		for _, name := range names {
-			if up.of("aliyun_vulscan_server_up", fmt.Sprintf("server=%q", name)).sum() != 1 {
+			if up.Of("aliyun_vulscan_server_up", fmt.Sprintf("server=%q", name)).Sum() != 1 {
 				return false
 			}
 		}
@@ -43,34 +43,34 @@ func TestHangupReloadsAllOrNothing(t *testing.T) {
 	servers := testFleet(4).Servers()
 	a := accountFile{name: "a", endpoint: simulated(t, testFleet(4)).url, servers: servers[:2]}
 	path := configured(t, a)
-	p := serve(t, "--config.file="+path)
+	p := Serve(t, "--config.file="+path)
 	p.untilWatched(namesOf(servers[:2])...)
 
 	a.servers = servers[1:4]
 	writeFile(t, path, configuration(a))
-	p.signal(syscall.SIGHUP)
+	p.Signal(syscall.SIGHUP)
 	p.untilWatched(namesOf(servers[1:4])...)
 
-	before, page := p.scrape(), p.get("/config").body
+	before, page := p.Scrape(), p.Get("/config").Body
 	writeFile(t, path, configuration(a)+"    types: [virus]\n")
-	p.signal(syscall.SIGHUP)
-	p.until("the failure shows", func() bool { return p.scrape()[reloadSuccessful] == 0 })
-	after := p.scrape()
+	p.Signal(syscall.SIGHUP)
+	p.Until("the failure shows", func() bool { return p.Scrape()[reloadSuccessful] == 0 })
+	after := p.Scrape()
 	for _, metric := range []string{"aliyun_vulscan_server_info", "aliyun_vulscan_subtask_status", "aliyun_vulscan_subtask_last_change_timestamp_seconds"} {
-		if !maps.Equal(before.of(metric), after.of(metric)) {
+		if !maps.Equal(before.Of(metric), after.Of(metric)) {
 			t.Errorf("%s changed by a reload that failed", metric)
 		}
 	}
-	if p.get("/config").body != page {
+	if p.Get("/config").Body != page {
 		t.Error("/config changed by a reload that failed")
 	}
-	if !strings.Contains(p.stderr.String(), "types") {
+	if !strings.Contains(p.Stderr.String(), "types") {
 		t.Error("the log does not say why")
 	}
 
 	writeFile(t, path, configuration(a))
-	p.signal(syscall.SIGHUP)
-	p.until("the success shows", func() bool { return p.scrape()[reloadSuccessful] == 1 })
+	p.Signal(syscall.SIGHUP)
+	p.Until("the success shows", func() bool { return p.Scrape()[reloadSuccessful] == 1 })
 	p.untilWatched(namesOf(servers[1:4])...)
 }
 
@@ -79,7 +79,7 @@ func TestReloadOverHTTPNeedsTheFlagAndTheSameSite(t *testing.T) {
 	servers := testFleet(2).Servers()
 	a := accountFile{name: "a", endpoint: simulated(t, testFleet(2)).url, servers: servers[:1]}
 	path := configured(t, a)
-	p := serve(t, "--config.file="+path, "--web.enable-lifecycle")
+	p := Serve(t, "--config.file="+path, "--web.enable-lifecycle")
 	p.untilWatched(servers[0].Name)
 
 	a.servers = servers
@@ -92,32 +92,32 @@ func TestReloadOverHTTPNeedsTheFlagAndTheSameSite(t *testing.T) {
 		"sibling of site": {"Sec-Fetch-Site", "same-site"},
 	} {
 		for _, method := range []string{http.MethodPost, http.MethodPut} {
-			if got := p.request(method, "/-/reload", headers...); got.status != http.StatusForbidden {
-				t.Errorf("%s, %s: %d %s", name, method, got.status, got.body)
+			if got := p.Request(method, "/-/reload", headers...); got.Status != http.StatusForbidden {
+				t.Errorf("%s, %s: %d %s", name, method, got.Status, got.Body)
 			}
 		}
 	}
-	if got := p.request(http.MethodGet, "/-/reload"); got.status != http.StatusMethodNotAllowed {
-		t.Errorf("GET: %d", got.status)
+	if got := p.Request(http.MethodGet, "/-/reload"); got.Status != http.StatusMethodNotAllowed {
+		t.Errorf("GET: %d", got.Status)
 	}
-	if len(p.scrape().of("aliyun_vulscan_server_info")) != 1 {
+	if len(p.Scrape().Of("aliyun_vulscan_server_info")) != 1 {
 		t.Error("a refused request reloads")
 	}
-	if got := p.request(http.MethodPost, "/-/reload", "Origin", p.url); got.status != http.StatusOK {
-		t.Errorf("%d %s", got.status, got.body)
+	if got := p.Request(http.MethodPost, "/-/reload", "Origin", p.URL); got.Status != http.StatusOK {
+		t.Errorf("%d %s", got.Status, got.Body)
 	}
 	p.untilWatched(namesOf(servers)...)
 
 	writeFile(t, path, "accounts: 7")
-	got := p.request(http.MethodPut, "/-/reload")
-	if got.status != http.StatusInternalServerError || !strings.Contains(got.body, path+":1: accounts: ") {
-		t.Errorf("%d %s", got.status, got.body)
+	got := p.Request(http.MethodPut, "/-/reload")
+	if got.Status != http.StatusInternalServerError || !strings.Contains(got.Body, path+":1: accounts: ") {
+		t.Errorf("%d %s", got.Status, got.Body)
 	}
 	p.untilWatched(namesOf(servers)...)
 
 	writeFile(t, path, configuration(a))
-	if got := p.request(http.MethodPut, "/-/reload"); got.status != http.StatusOK || p.scrape()[reloadSuccessful] != 1 {
-		t.Errorf("%d %s", got.status, got.body)
+	if got := p.Request(http.MethodPut, "/-/reload"); got.Status != http.StatusOK || p.Scrape()[reloadSuccessful] != 1 {
+		t.Errorf("%d %s", got.Status, got.Body)
 	}
 }
 
@@ -133,19 +133,19 @@ func TestServerFilesAreWatched(t *testing.T) {
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	p := serve(t, "--config.file="+path)
+	p := Serve(t, "--config.file="+path)
 	p.untilWatched(servers[0].Name)
 
 	file := writeFile(t, filepath.Join(folder, "more.yml"), serverList(servers[1:], ""))
 	p.untilWatched(namesOf(servers)...)
 	writeFile(t, file, "- uuid: nonsense\n")
-	p.until("the failure shows", func() bool { return p.scrape()[reloadSuccessful] == 0 })
+	p.Until("the failure shows", func() bool { return p.Scrape()[reloadSuccessful] == 0 })
 	p.untilWatched(namesOf(servers)...)
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
 	p.untilWatched(servers[0].Name)
-	if p.scrape()[reloadSuccessful] != 1 {
+	if p.Scrape()[reloadSuccessful] != 1 {
 		t.Error("the mended files do not show")
 	}
 }
@@ -162,13 +162,13 @@ func TestKeysInFilesRotateWithoutAReload(t *testing.T) {
 	dir := t.TempDir()
 	id := writeFile(t, filepath.Join(dir, "id"), old.AccessKeyID+"\n")
 	secret := writeFile(t, filepath.Join(dir, "secret"), testSecret)
-	p := serve(t, "--config.file="+configured(t, accountFile{
+	p := Serve(t, "--config.file="+configured(t, accountFile{
 		name: "a", endpoint: c.url, servers: testFleet(1).Servers(),
 		credentials: fmt.Sprintf("{access_key_id_file: %q, access_key_secret_file: %q}", id, secret),
 	}))
 	var seen []string
 	untilCalledBy := func(name string) {
-		p.until("calls are made as "+name, func() bool {
+		p.Until("calls are made as "+name, func() bool {
 			for len(callers) > 0 {
 				call := <-callers
 				seen = append(seen, call.Account+" "+call.Code)
@@ -177,13 +177,13 @@ func TestKeysInFilesRotateWithoutAReload(t *testing.T) {
 		})
 	}
 	untilCalledBy("old")
-	loaded := p.scrape()["aliyun_vulscan_exporter_config_last_reload_success_timestamp_seconds"]
+	loaded := p.Scrape()["aliyun_vulscan_exporter_config_last_reload_success_timestamp_seconds"]
 	writeFile(t, id, fresh.AccessKeyID)
 	untilCalledBy("fresh")
 	if slices.ContainsFunc(seen, func(s string) bool { return s != "old " && s != "fresh " }) {
 		t.Errorf("a call was refused: %v", seen)
 	}
-	if p.scrape()["aliyun_vulscan_exporter_config_last_reload_success_timestamp_seconds"] != loaded {
+	if p.Scrape()["aliyun_vulscan_exporter_config_last_reload_success_timestamp_seconds"] != loaded {
 		t.Error("it reloaded")
 	}
 }

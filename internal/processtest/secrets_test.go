@@ -1,4 +1,4 @@
-package main
+package processtest
 
 import (
 	"encoding/json"
@@ -169,19 +169,19 @@ func expectSecrecy(t *testing.T, credentials func(keys, *testing.T) string) {
 		accounts[i].servers, accounts[i].more = testFleet(2).Servers(), "    timeout: 2s\n"
 	}
 	path := configured(t, accounts...)
-	p := serve(t, "--config.file="+path, "--log.level=debug", "--web.enable-lifecycle")
-	p.untilReady()
+	p := Serve(t, "--config.file="+path, "--log.level=debug", "--web.enable-lifecycle")
+	p.UntilReady()
 	shown := map[string]string{}
 	p.keep(shown)
 	// A broken file shows where a secret stands in the wrong place, too.
 	broken := strings.Replace(configuration(accounts...), "access_key", "access_kee", 1) + "    credentials: {profile: [" + keysOf(1).secret + "]}\n"
 	writeFile(t, path, broken)
-	shown["reload"] = p.request(http.MethodPost, "/-/reload").body
+	shown["reload"] = p.Request(http.MethodPost, "/-/reload").Body
 	p.keep(shown)
 	if code := p.stopped(syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	shown["stdout"], shown["stderr"] = p.stdout.String(), p.stderr.String()
+	shown["stdout"], shown["stderr"] = p.Stdout.String(), p.Stderr.String()
 	for name := range secrets {
 		if !strings.Contains(shown["/"], "<bdi>"+name+"</bdi>") || name != "connection-refused" && centers[name].calls() == 0 {
 			t.Errorf("account %s was not tried", name)
@@ -200,14 +200,14 @@ func expectSecrecy(t *testing.T, credentials func(keys, *testing.T) string) {
 }
 
 // keep adds all pages to what is shown.
-func (p *process) keep(shown map[string]string) {
+func (p *Process) keep(shown map[string]string) {
 	for _, path := range []string{
 		"/", "/status", "/status?state=failing", "/status/server?account=good&uuid=" + testFleet(1).Servers()[0].UUID,
 		"/api/v1/status?limit=500", "/metrics", "/config", "/-/ready", "/-/healthy",
 	} {
-		shown[path] += p.get(path).body
+		shown[path] += p.Get(path).Body
 	}
-	shown["/metrics"] += p.request(http.MethodGet, "/metrics", "Accept", "application/openmetrics-text;version=1.0.0").body
+	shown["/metrics"] += p.Request(http.MethodGet, "/metrics", "Accept", "application/openmetrics-text;version=1.0.0").Body
 }
 
 // expectHidden looks for secrets, as they are and as URLs have them.

@@ -1,4 +1,4 @@
-package main
+package processtest
 
 import (
 	"strings"
@@ -21,9 +21,9 @@ func TestDoctorExitsWithWhatItFound(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := launch(t, "--doctor", "--config.file="+configured(t, c.accounts...))
-			if code := p.wait(); code != c.code || !strings.Contains(p.stdout.String(), c.want) {
-				t.Errorf("exit code %d, want %d and %q:\n%s", code, c.code, c.want, p.stdout.String())
+			p := Launch(t, "--doctor", "--config.file="+configured(t, c.accounts...))
+			if code := p.Wait(); code != c.code || !strings.Contains(p.Stdout.String(), c.want) {
+				t.Errorf("exit code %d, want %d and %q:\n%s", code, c.code, c.want, p.Stdout.String())
 			}
 		})
 	}

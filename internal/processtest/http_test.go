@@ -1,4 +1,4 @@
-package main
+package processtest
 
 import (
 	"compress/gzip"
@@ -16,8 +16,8 @@ func TestPathsAnswer(t *testing.T) {
 	t.Parallel()
 	c := simulated(t, testFleet(2))
 	account := accountFile{name: "production", endpoint: c.url, servers: testFleet(2).Servers()}
-	p := serve(t, "--config.file="+configured(t, account))
-	p.untilReady()
+	p := Serve(t, "--config.file="+configured(t, account))
+	p.UntilReady()
 	for name, want := range map[string]struct {
 		method, path string
 		status       int
@@ -43,11 +43,11 @@ func TestPathsAnswer(t *testing.T) {
 		"delete":                {"DELETE", "/config", 405, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := p.request(want.method, want.path)
-			if got.status != want.status || !strings.Contains(got.body, want.body) {
-				t.Errorf("%d, want %d with %q:\n%.500s", got.status, want.status, want.body, got.body)
+			got := p.Request(want.method, want.path)
+			if got.Status != want.status || !strings.Contains(got.Body, want.body) {
+				t.Errorf("%d, want %d with %q:\n%.500s", got.Status, want.status, want.body, got.Body)
 			}
-			if kind := got.header.Get("Content-Type"); !strings.HasPrefix(kind, want.kind) {
+			if kind := got.Header.Get("Content-Type"); !strings.HasPrefix(kind, want.kind) {
 				t.Errorf("Content-Type %s, want %s", kind, want.kind)
 			}
 		})
@@ -70,26 +70,26 @@ func TestReadinessTellsTheProgressUntilEveryServerWasPolled(t *testing.T) {
 			return false
 		},
 	}))
-	p := serve(t, "--config.file="+configured(t, accountFile{name: "a", endpoint: c.url, servers: servers, more: "    timeout: 1h\n"}))
-	p.until("two servers were polled", func() bool {
-		got := p.get("/-/ready")
-		if got.status != http.StatusServiceUnavailable {
-			t.Fatalf("%d %s", got.status, got.body)
+	p := Serve(t, "--config.file="+configured(t, accountFile{name: "a", endpoint: c.url, servers: servers, more: "    timeout: 1h\n"}))
+	p.Until("two servers were polled", func() bool {
+		got := p.Get("/-/ready")
+		if got.Status != http.StatusServiceUnavailable {
+			t.Fatalf("%d %s", got.Status, got.Body)
 		}
-		return got.body == "not ready: 2 of 3 servers were polled\n"
+		return got.Body == "not ready: 2 of 3 servers were polled\n"
 	})
-	if got := p.get("/metrics"); got.status != http.StatusOK || !strings.Contains(got.body, `aliyun_vulscan_servers{account="a",state="pending"} 1`) {
-		t.Errorf("a scrape waits for the API: %d", got.status)
+	if got := p.Get("/metrics"); got.Status != http.StatusOK || !strings.Contains(got.Body, `aliyun_vulscan_servers{account="a",state="pending"} 1`) {
+		t.Errorf("a scrape waits for the API: %d", got.Status)
 	}
 	close(release)
-	p.untilReady()
+	p.UntilReady()
 }
 
 func TestExpositionComesAsTheClientAsks(t *testing.T) {
 	t.Parallel()
 	c := simulated(t, testFleet(2))
-	p := serve(t, "--config.file="+configured(t, accountFile{name: "a", endpoint: c.url, servers: testFleet(2).Servers()}))
-	p.untilReady()
+	p := Serve(t, "--config.file="+configured(t, accountFile{name: "a", endpoint: c.url, servers: testFleet(2).Servers()}))
+	p.UntilReady()
 	const protobuf = "application/vnd.google.protobuf"
 	for name, c := range map[string]struct{ accept, kind, end string }{
 		"nothing":    {"", "text/plain; version=0.0.4", ""},
@@ -100,16 +100,16 @@ func TestExpositionComesAsTheClientAsks(t *testing.T) {
 		"protobuf":   {protobuf + ";proto=io.prometheus.client.MetricFamily;encoding=delimited", protobuf, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := p.request(http.MethodGet, "/metrics", "Accept", c.accept)
-			kind := got.header.Get("Content-Type")
-			if got.status != http.StatusOK || !strings.HasPrefix(kind, c.kind) || !strings.HasSuffix(got.body, c.end) {
-				t.Fatalf("%d %s, want %s:\n%.200s", got.status, kind, c.kind, got.body)
+			got := p.Request(http.MethodGet, "/metrics", "Accept", c.accept)
+			kind := got.Header.Get("Content-Type")
+			if got.Status != http.StatusOK || !strings.HasPrefix(kind, c.kind) || !strings.HasSuffix(got.Body, c.end) {
+				t.Fatalf("%d %s, want %s:\n%.200s", got.Status, kind, c.kind, got.Body)
 			}
 			if c.end != "" { // no decoder of OpenMetrics is at hand
 				return
 			}
-			found := decode(t, got.body, expfmt.ResponseFormat(got.header)).of("aliyun_vulscan_server_up", `account="a"`)
-			if len(found) != 2 || found.sum() != 2 {
+			found := Decode(t, got.Body, expfmt.ResponseFormat(got.Header)).Of("aliyun_vulscan_server_up", `account="a"`)
+			if len(found) != 2 || found.Sum() != 2 {
 				t.Errorf("got %v", found)
 			}
 		})
@@ -118,16 +118,16 @@ func TestExpositionComesAsTheClientAsks(t *testing.T) {
 
 func TestExpositionIsCompressedIfAsked(t *testing.T) {
 	t.Parallel()
-	p := serve(t, "--demo")
-	plain := p.request(http.MethodGet, "/metrics", "Accept-Encoding", "identity")
-	if encoding := plain.header.Get("Content-Encoding"); encoding != "" {
+	p := Serve(t, "--demo")
+	plain := p.Request(http.MethodGet, "/metrics", "Accept-Encoding", "identity")
+	if encoding := plain.Header.Get("Content-Encoding"); encoding != "" {
 		t.Errorf("unasked: %s", encoding)
 	}
-	packed := p.request(http.MethodGet, "/metrics", "Accept-Encoding", "gzip")
-	if encoding := packed.header.Get("Content-Encoding"); encoding != "gzip" || len(packed.body) >= len(plain.body) {
-		t.Errorf("%q, %d bytes of %d", encoding, len(packed.body), len(plain.body))
+	packed := p.Request(http.MethodGet, "/metrics", "Accept-Encoding", "gzip")
+	if encoding := packed.Header.Get("Content-Encoding"); encoding != "gzip" || len(packed.Body) >= len(plain.Body) {
+		t.Errorf("%q, %d bytes of %d", encoding, len(packed.Body), len(plain.Body))
 	}
-	z, err := gzip.NewReader(strings.NewReader(packed.body))
+	z, err := gzip.NewReader(strings.NewReader(packed.Body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,13 +139,13 @@ func TestExpositionIsCompressedIfAsked(t *testing.T) {
 
 func TestProfilesAreServedIfEnabled(t *testing.T) {
 	t.Parallel()
-	p := serve(t, "--demo", "--web.enable-pprof")
+	p := Serve(t, "--demo", "--web.enable-pprof")
 	for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline", "/debug/pprof/symbol"} {
-		if got := p.get(path); got.status != http.StatusOK {
-			t.Errorf("%s: %d", path, got.status)
+		if got := p.Get(path); got.Status != http.StatusOK {
+			t.Errorf("%s: %d", path, got.Status)
 		}
 	}
-	if page := p.get("/").body; !strings.Contains(page, "debug/pprof/heap") {
+	if page := p.Get("/").Body; !strings.Contains(page, "debug/pprof/heap") {
 		t.Error("the landing page does not link to the profiles")
 	}
 }

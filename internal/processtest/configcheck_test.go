@@ -1,7 +1,6 @@
-package main
+package processtest
 
 import (
-	"bytes"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -9,9 +8,7 @@ import (
 
 func check(t *testing.T, path string) (code int, stdout, stderr string) {
 	t.Helper()
-	var out, err bytes.Buffer
-	code = run([]string{"--config.check", "--config.file=" + path}, &out, &err)
-	return code, out.String(), err.String()
+	return ended(t, "--config.check", "--config.file="+path)
 }
 
 func TestConfigCheckAcceptsAGoodFile(t *testing.T) {
@@ -50,9 +47,8 @@ func TestConfigCheckWarnsOfWhatIsLegalButLikelyAMistake(t *testing.T) {
 
 func TestConfigCheckOfTheDemoPasses(t *testing.T) {
 	t.Parallel()
-	var stdout, stderr bytes.Buffer
-	if code := run([]string{"--demo", "--config.check"}, &stdout, &stderr); code != 0 {
-		t.Errorf("exit code %d: %s", code, &stderr)
+	if code, _, stderr := ended(t, "--demo", "--config.check"); code != 0 {
+		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }
 

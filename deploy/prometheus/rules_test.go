@@ -1,4 +1,5 @@
-package main
+// Package prometheus tests what the rules beside it name and how they are tested.
+package prometheus
 
 import (
 	"maps"
@@ -34,9 +35,18 @@ type ruleTests struct {
 	} `yaml:"tests"`
 }
 
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 func decodeYAML(t *testing.T, path string, into any) {
 	t.Helper()
-	if err := yaml.Unmarshal([]byte(readDoc(t, path)), into); err != nil {
+	if err := yaml.Unmarshal([]byte(read(t, path)), into); err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
 }
@@ -45,7 +55,7 @@ func decodeYAML(t *testing.T, path string, into any) {
 func shippedRules(t *testing.T) map[string]alertRule {
 	t.Helper()
 	rules := map[string]alertRule{}
-	for _, path := range []string{"deploy/prometheus/alerts.yml", "deploy/prometheus/recording.yml"} {
+	for _, path := range []string{"alerts.yml", "recording.yml"} {
 		var file struct {
 			Groups []struct {
 				Rules []alertRule `yaml:"rules"`
@@ -67,7 +77,7 @@ func shippedRules(t *testing.T) map[string]alertRule {
 func TestRulesAreTestedFiringAndQuiet(t *testing.T) {
 	t.Parallel()
 	firing, quiet, evaluated := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	paths, err := filepath.Glob("deploy/prometheus/tests/*.yml")
+	paths, err := filepath.Glob("tests/*.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +110,7 @@ func TestRulesAreTestedFiringAndQuiet(t *testing.T) {
 func TestRulesHaveARunbookEach(t *testing.T) {
 	t.Parallel()
 	headings := map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?m)^## (\w+)$`).FindAllStringSubmatch(readDoc(t, "docs/runbooks.md"), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^## (\w+)$`).FindAllStringSubmatch(read(t, "../../docs/runbooks.md"), -1) {
 		headings[m[1]] = true
 	}
 	for name, r := range shippedRules(t) {
@@ -127,18 +137,21 @@ func TestRulesHaveARunbookEach(t *testing.T) {
 // another test compares with the program.
 func TestRulesUseMetricsThatExist(t *testing.T) {
 	t.Parallel()
-	known := documentedMetrics(t)
-	paths, err := filepath.Glob("deploy/prometheus/*.yml")
+	known := map[string]string{} // kinds
+	for _, m := range regexp.MustCompile("(?m)^\\| `(aliyun_vulscan_[a-z_]+)` \\| (gauge|counter|histogram) \\|").FindAllStringSubmatch(read(t, "../../docs/metrics.md"), -1) {
+		known[m[1]] = m[2]
+	}
+	paths, err := filepath.Glob("*.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	tests, err := filepath.Glob("deploy/prometheus/tests/*.yml")
+	tests, err := filepath.Glob("tests/*.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	texts := map[string]string{}
-	for _, path := range slices.Concat(paths, tests, []string{"docs/runbooks.md", "docs/scaling.md"}) {
-		texts[path] = readDoc(t, path)
+	for _, path := range slices.Concat(paths, tests, []string{"../../docs/runbooks.md", "../../docs/scaling.md"}) {
+		texts[path] = read(t, path)
 	}
 	recorded := map[string]bool{}
 	for name := range shippedRules(t) {
@@ -152,13 +165,12 @@ func TestRulesUseMetricsThatExist(t *testing.T) {
 		for _, found := range name.FindAllString(texts[path], -1) {
 			base := suffix.ReplaceAllString(found, "")
 			_, metric := known[found]
-			_, histogram := known[base]
-			if !metric && !recorded[found] && (!histogram || known[base].kind != "histogram") && !slices.Contains(other, found) {
+			if !metric && !recorded[found] && known[base] != "histogram" && !slices.Contains(other, found) {
 				t.Errorf("%s: there is no metric %s", path, found)
 			}
 		}
 	}
-	if _, err := os.Stat("deploy/prometheus/prometheus.yml"); err != nil {
+	if _, err := os.Stat("prometheus.yml"); err != nil {
 		t.Error(err)
 	}
 }

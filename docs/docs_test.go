@@ -1,22 +1,26 @@
-package main
+// Package docs tests that the documentation and the program agree.
+package docs
 
 import (
 	"bytes"
-	"maps"
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 
 	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/commandline"
+	"aliyun_vulscan_exporter/internal/processtest"
 	"aliyun_vulscan_exporter/internal/sas"
 )
+
+func TestMain(m *testing.M) { os.Exit(processtest.Main(m)) }
 
 func readDoc(t *testing.T, path string) string {
 	t.Helper()
@@ -33,12 +37,12 @@ type documented struct {
 	labels []string
 }
 
-// documentedMetrics reads the first table of docs/metrics.md.
+// documentedMetrics reads the first table of metrics.md.
 func documentedMetrics(t *testing.T) map[string]documented {
 	t.Helper()
 	row := regexp.MustCompile("(?m)^\\| `(aliyun_vulscan_[a-z_]+)` \\| (gauge|counter|histogram) \\| ([^|]*)\\|")
 	metrics := map[string]documented{}
-	for _, m := range row.FindAllStringSubmatch(readDoc(t, "docs/metrics.md"), -1) {
+	for _, m := range row.FindAllStringSubmatch(readDoc(t, "metrics.md"), -1) {
 		var labels []string
 		for label := range strings.SplitSeq(m[3], ",") {
 			switch label = strings.TrimSpace(label); label {
@@ -60,29 +64,22 @@ func documentedMetrics(t *testing.T) map[string]documented {
 // demoFamilies runs the demo until it shows all the wanted metrics.
 func demoFamilies(t *testing.T, wanted map[string]documented) map[string]*dto.MetricFamily {
 	t.Helper()
-	e := demoExporter(t)
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(time.Minute)
-	for {
-		families := map[string]*dto.MetricFamily{}
-		gathered, err := prometheus.Gatherers{e.rest, e.fleet}.Gather()
-		if err != nil {
-			t.Fatal(err)
+	p := processtest.Serve(t, "--demo")
+	var families map[string]*dto.MetricFamily
+	processtest.Until(t, "the demo publishes every documented metric", func() error {
+		parser := expfmt.NewTextParser(model.UTF8Validation)
+		var err error
+		if families, err = parser.TextToMetricFamilies(strings.NewReader(p.Get("/metrics").Body)); err != nil {
+			return fmt.Errorf("reading the exposition: %w", err)
 		}
-		for _, family := range gathered {
-			families[family.GetName()] = family
+		for name := range wanted {
+			if families[name] == nil {
+				return fmt.Errorf("%s is documented, but not published", name)
+			}
 		}
-		missing := slices.DeleteFunc(slices.Collect(maps.Keys(wanted)), func(name string) bool { return families[name] != nil })
-		if len(missing) == 0 {
-			return families
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("documented, but not published by the demo within a minute: %q", missing)
-		}
-	}
+		return nil
+	})
+	return families
 }
 
 func TestMetricsPageAgreesWithTheProgram(t *testing.T) {
@@ -114,7 +111,7 @@ func TestMetricsPageAgreesWithTheProgram(t *testing.T) {
 }
 
 func TestReadmeHasAQueryForEveryMetric(t *testing.T) {
-	readme := readDoc(t, "README.md")
+	readme := readDoc(t, "../README.md")
 	for name := range documentedMetrics(t) {
 		row := regexp.MustCompile("(?m)^\\| `" + name + "` \\| [^|]*`[^`]*" + name + "[^`]*`")
 		if !row.MatchString(readme) {
@@ -124,7 +121,7 @@ func TestReadmeHasAQueryForEveryMetric(t *testing.T) {
 }
 
 func TestMetricsPageHasEveryAnomaly(t *testing.T) {
-	page := readDoc(t, "docs/metrics.md")
+	page := readDoc(t, "metrics.md")
 	for _, reason := range sas.Anomalies() {
 		if !strings.Contains(page, "\n| `"+string(reason)+"` |") {
 			t.Errorf("docs/metrics.md lacks the reason %s", reason)
@@ -133,8 +130,8 @@ func TestMetricsPageHasEveryAnomaly(t *testing.T) {
 }
 
 func TestReadmeHasEveryFlag(t *testing.T) {
-	app, _ := commandline.New(program, "", new(bytes.Buffer), new(bytes.Buffer))
-	readme := readDoc(t, "README.md")
+	app, _ := commandline.New("aliyun_vulscan_exporter", "", new(bytes.Buffer), new(bytes.Buffer))
+	readme := readDoc(t, "../README.md")
 	for _, flag := range app.Model().Flags {
 		if !flag.Hidden && !strings.Contains(readme, "`--"+flag.Name+"`") {
 			t.Errorf("README.md lacks --%s", flag.Name)
@@ -148,7 +145,7 @@ func TestReadmeHasEveryFlag(t *testing.T) {
 }
 
 func TestReadmeConfigurationLoadsAndHasTenLines(t *testing.T) {
-	m := regexp.MustCompile("(?s)```yaml\n(accounts:.*?)```").FindStringSubmatch(readDoc(t, "README.md"))
+	m := regexp.MustCompile("(?s)```yaml\n(accounts:.*?)```").FindStringSubmatch(readDoc(t, "../README.md"))
 	if m == nil {
 		t.Fatal("README.md shows no configuration")
 	}
@@ -166,7 +163,7 @@ func TestReadmeConfigurationLoadsAndHasTenLines(t *testing.T) {
 }
 
 func TestExampleConfigurationLoads(t *testing.T) {
-	cfg, err := config.Load("docs/example.yml")
+	cfg, err := config.Load("example.yml")
 	if err != nil {
 		t.Fatal(err)
 	}

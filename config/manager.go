@@ -11,8 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Holder owns the running configuration: it alone replaces it, and tells by two gauges how that went.
-type Holder struct {
+// Manager owns the running configuration: it alone replaces it, and tells by two gauges how that went.
+type Manager struct {
 	path    string
 	apply   func(*Config) error
 	logger  log.Logger
@@ -27,12 +27,12 @@ type Holder struct {
 	filesOK bool       // false: a file that the main file names could not be loaded
 }
 
-// NewHolder returns the owner of running, which is loaded and in use already; its warnings are logged now. Reload
+// NewManager returns the owner of running, which is loaded and in use already; its warnings are logged now. Reload
 // reads the file at path, or, when path is empty as in the demo, applies once more what runs. apply puts a new
 // configuration to use, or returns an error and has changed nothing; it is never called concurrently and must not
 // call Reload. The gauges are registered with reg, which panics if they are there already.
-func NewHolder(path string, running *Config, apply func(*Config) error, logger log.Logger, reg prometheus.Registerer) *Holder {
-	h := &Holder{
+func NewManager(path string, running *Config, apply func(*Config) error, logger log.Logger, reg prometheus.Registerer) *Manager {
+	m := &Manager{
 		path: path, apply: apply, logger: logger,
 		seen: running.files, mainOK: true, filesOK: true,
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -45,83 +45,83 @@ func NewHolder(path string, running *Config, apply func(*Config) error, logger l
 			Help: "When the running configuration was loaded, in Unix time. If your last edit is newer, reload with SIGHUP.",
 		}),
 	}
-	reg.MustRegister(h.successful, h.loadedAt)
-	h.current.Store(running)
-	h.succeeded(running)
-	return h
+	reg.MustRegister(m.successful, m.loadedAt)
+	m.current.Store(running)
+	m.succeeded(running)
+	return m
 }
 
 // Current returns the running configuration. It never waits for a reload.
-func (h *Holder) Current() *Config { return h.current.Load() }
+func (m *Manager) Current() *Config { return m.current.Load() }
 
 // Reload reads the main file and all files it names, and applies the result. On any error, which is logged too,
 // everything stays as it runs. The error is of type Errors, or apply's. Concurrent calls follow one another.
-func (h *Holder) Reload() error {
-	h.loading.Lock()
-	defer h.loading.Unlock()
+func (m *Manager) Reload() error {
+	m.loading.Lock()
+	defer m.loading.Unlock()
 
-	running := h.Current().source
+	running := m.Current().source
 	name, content := running.name, running.content
-	if h.path != "" {
+	if m.path != "" {
 		var err error
-		name = h.path
-		if content, err = readMain(h.path); err != nil {
-			h.mainOK = false
-			return h.failed(err)
+		name = m.path
+		if content, err = readMain(m.path); err != nil {
+			m.mainOK = false
+			return m.failed(err)
 		}
 	}
-	if err := h.replace(name, content); err != nil {
+	if err := m.replace(name, content); err != nil {
 		if bytes.Equal(content, running.content) {
-			h.filesOK = false
+			m.filesOK = false
 		} else {
-			h.mainOK = false
+			m.mainOK = false
 		}
-		return h.failed(err)
+		return m.failed(err)
 	}
-	h.mainOK = true
-	h.succeeded(h.Current())
+	m.mainOK = true
+	m.succeeded(m.Current())
 	return nil
 }
 
 // replace runs the configuration that content makes, or changes nothing.
-func (h *Holder) replace(name string, content []byte) error {
+func (m *Manager) replace(name string, content []byte) error {
 	c, err := Parse(name, content)
 	if err != nil {
 		return err
 	}
-	if err := h.apply(c); err != nil {
+	if err := m.apply(c); err != nil {
 		return err
 	}
-	h.current.Store(c)
-	h.seen = c.files
-	h.filesOK = true
+	m.current.Store(c)
+	m.seen = c.files
+	m.filesOK = true
 	return nil
 }
 
 // succeeded logs and shows that c runs. A failed reload of the main file stays visible when server files alone
 // were loaded since.
-func (h *Holder) succeeded(c *Config) {
+func (m *Manager) succeeded(c *Config) {
 	servers := 0
 	for _, a := range c.Accounts {
 		servers += len(a.Servers)
 	}
-	level.Info(h.logger).Log("msg", "configuration loaded", "file", c.source.name, "accounts", len(c.Accounts), "servers", servers)
+	level.Info(m.logger).Log("msg", "configuration loaded", "file", c.source.name, "accounts", len(c.Accounts), "servers", servers)
 	for _, warning := range c.Warnings() {
-		level.Warn(h.logger).Log("msg", "check the configuration", "warning", warning)
+		level.Warn(m.logger).Log("msg", "check the configuration", "warning", warning)
 	}
-	h.loadedAt.SetToCurrentTime()
-	if h.mainOK && h.filesOK {
-		h.successful.Set(1)
+	m.loadedAt.SetToCurrentTime()
+	if m.mainOK && m.filesOK {
+		m.successful.Set(1)
 	}
 }
 
 // failed logs and shows err, and returns it.
-func (h *Holder) failed(err error) error {
-	h.successful.Set(0)
+func (m *Manager) failed(err error) error {
+	m.successful.Set(0)
 	reason := err.Error()
 	if list, ok := errors.AsType[Errors](err); ok {
 		reason = list.summary()
 	}
-	level.Error(h.logger).Log("msg", "configuration not loaded, the one before stays in effect", "err", reason)
+	level.Error(m.logger).Log("msg", "configuration not loaded, the one before stays in effect", "err", reason)
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,9 +19,9 @@ import (
 
 const mainText = "accounts: [{name: a, region: cn-hangzhou, task_ids: [t], server_files: ['servers/*.yml']}]"
 
-// fixture is a Holder over a folder of its own.
+// fixture is a Manager over a folder of its own.
 type fixture struct {
-	*Holder
+	*Manager
 	t       *testing.T
 	dir     string
 	log     strings.Builder
@@ -43,7 +44,7 @@ func newFixture(t *testing.T) *fixture {
 		}
 		return f.refuse
 	}
-	f.Holder = NewHolder(filepath.Join(f.dir, "main.yml"), c, apply, log.NewLogfmtLogger(&f.log), f.reg)
+	f.Manager = NewManager(filepath.Join(f.dir, "main.yml"), c, apply, log.NewLogfmtLogger(&f.log), f.reg)
 	f.log.Reset()
 	return f
 }
@@ -119,8 +120,8 @@ func TestGaugesLintAndTimestampIsSetAtStart(t *testing.T) {
 func TestReloadOfTheDemoAppliesItAgain(t *testing.T) {
 	c := parse(t, "accounts: [{name: demo, endpoint: localhost, discovery: {tasks: , servers: }}]")
 	applied := 0
-	h := NewHolder("", c, func(*Config) error { applied++; return nil }, log.NewNopLogger(), prometheus.NewRegistry())
-	if err := h.Reload(); err != nil || applied != 1 || h.Current().Accounts[0].Name != "demo" {
+	m := NewManager("", c, func(*Config) error { applied++; return nil }, log.NewNopLogger(), prometheus.NewRegistry())
+	if err := m.Reload(); err != nil || applied != 1 || m.Current().Accounts[0].Name != "demo" {
 		t.Errorf("applied %d times: %v", applied, err)
 	}
 }
@@ -132,7 +133,7 @@ func TestServerFilesAreWatched(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			f.WatchServerFiles(ctx, time.Second)
+			f.Run(ctx, nil, time.Second)
 		}()
 		tick := func() {
 			<-time.After(1001 * time.Millisecond) // fake time: a tick, and what follows of it
@@ -166,6 +167,35 @@ func TestServerFilesAreWatched(t *testing.T) {
 		f.write("servers/db.yml", "- uuid: "+uuid2)
 		tick()
 		f.expect(2, 3, "0", 1) // loaded, but the main file is broken still
+
+		cancel()
+		<-done
+	})
+}
+
+func TestEverySignalCausesAReload(t *testing.T) {
+	f := newFixture(t)
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		hangup := make(chan os.Signal, 1)
+		hangup <- syscall.SIGHUP // one that came while the exporter started
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			f.Run(ctx, hangup, time.Second)
+		}()
+		synctest.Wait()
+		f.expect(1, 1, "1", 1)
+
+		f.write("main.yml", "accounts: 7")
+		hangup <- syscall.SIGHUP
+		synctest.Wait()
+		f.expect(1, 1, "0", 1)
+
+		f.write("main.yml", mainText)
+		hangup <- syscall.SIGHUP
+		synctest.Wait()
+		f.expect(1, 2, "1", 1)
 
 		cancel()
 		<-done

@@ -1,4 +1,4 @@
-package main
+package processtest
 
 import (
 	"fmt"
@@ -21,10 +21,10 @@ func keeping(t *testing.T) (args []string, file string) {
 }
 
 // kept is what has to be the same after a restart.
-func kept(s samples) string {
+func kept(s Samples) string {
 	var b strings.Builder
 	for _, metric := range []string{"subtask_status", "subtask_error", "subtask_errors_total", "subtask_last_change_timestamp_seconds"} {
-		found := s.of("aliyun_vulscan_" + metric)
+		found := s.Of("aliyun_vulscan_" + metric)
 		for _, series := range slices.Sorted(maps.Keys(found)) {
 			fmt.Fprintln(&b, series, found[series])
 		}
@@ -35,22 +35,22 @@ func kept(s samples) string {
 func TestStateOutlivesTheProcess(t *testing.T) {
 	t.Parallel()
 	args, _ := keeping(t)
-	first := serve(t, args...)
-	first.untilReady()
+	first := Serve(t, args...)
+	first.UntilReady()
 	var before string
-	first.until("errors are counted", func() bool {
-		before = kept(first.scrape())
+	first.Until("errors are counted", func() bool {
+		before = kept(first.Scrape())
 		return strings.Contains(before, "errors_total")
 	})
 	if code := first.stopped(syscall.SIGTERM); code != 0 {
-		t.Fatalf("exit code %d:\n%s", code, first.stderr)
+		t.Fatalf("exit code %d:\n%s", code, first.Stderr)
 	}
-	second := serve(t, args...)
-	if after := kept(second.scrape()); after != before {
+	second := Serve(t, args...)
+	if after := kept(second.Scrape()); after != before {
 		t.Errorf("at the first scrape:\n%s\nbefore:\n%s", after, before)
 	}
-	second.untilReady()
-	if after := kept(second.scrape()); after != before {
+	second.UntilReady()
+	if after := kept(second.Scrape()); after != before {
 		t.Errorf("polled again:\n%s\nbefore:\n%s", after, before)
 	}
 }
@@ -58,12 +58,12 @@ func TestStateOutlivesTheProcess(t *testing.T) {
 func TestStateFileOfAnotherProcessIsRefused(t *testing.T) {
 	t.Parallel()
 	args, file := keeping(t)
-	serve(t, args...).untilReady()
-	second := launch(t, args...)
-	if code := second.wait(); code != 1 {
+	Serve(t, args...).UntilReady()
+	second := Launch(t, args...)
+	if code := second.Wait(); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
-	if text := second.stderr.String(); !strings.Contains(text, file+" is in use") || !strings.Contains(text, "--state.file") {
+	if text := second.Stderr.String(); !strings.Contains(text, file+" is in use") || !strings.Contains(text, "--state.file") {
 		t.Errorf("stderr:\n%s", text)
 	}
 }
@@ -71,11 +71,11 @@ func TestStateFileOfAnotherProcessIsRefused(t *testing.T) {
 func TestStateFileThatCannotBeMadeIsRefused(t *testing.T) {
 	t.Parallel()
 	args, file := keeping(t)
-	p := launch(t, append(args[:1], "--state.file="+filepath.Join(file, "nowhere"))...)
-	if code := p.wait(); code != 1 {
+	p := Launch(t, append(args[:1], "--state.file="+filepath.Join(file, "nowhere"))...)
+	if code := p.Wait(); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
-	if text := p.stderr.String(); !strings.Contains(text, "see that the file and its directory exist") {
+	if text := p.Stderr.String(); !strings.Contains(text, "see that the file and its directory exist") {
 		t.Errorf("stderr:\n%s", text)
 	}
 }
@@ -83,8 +83,8 @@ func TestStateFileThatCannotBeMadeIsRefused(t *testing.T) {
 func TestTruncatedStateFileIsSetAside(t *testing.T) {
 	t.Parallel()
 	args, file := keeping(t)
-	first := serve(t, args...)
-	first.untilReady()
+	first := Serve(t, args...)
+	first.UntilReady()
 	if code := first.stopped(syscall.SIGTERM); code != 0 {
 		t.Fatalf("exit code %d", code)
 	}
@@ -95,16 +95,16 @@ func TestTruncatedStateFileIsSetAside(t *testing.T) {
 	if err := os.Truncate(file, info.Size()/2); err != nil {
 		t.Fatal(err)
 	}
-	p := serve(t, args...)
-	p.untilReady()
+	p := Serve(t, args...)
+	p.UntilReady()
 	aside, err := filepath.Glob(file + ".corrupt-*")
 	if err != nil || len(aside) != 1 {
 		t.Errorf("set aside: %q %v", aside, err)
 	}
-	if text := p.stderr.String(); strings.Count(text, "level=error") != 1 || !strings.Contains(text, "was set aside") {
+	if text := p.Stderr.String(); strings.Count(text, "level=error") != 1 || !strings.Contains(text, "was set aside") {
 		t.Errorf("stderr:\n%s", text)
 	}
-	if n := p.scrape()["aliyun_vulscan_exporter_state_errors_total"]; n != 1 {
+	if n := p.Scrape()["aliyun_vulscan_exporter_state_errors_total"]; n != 1 {
 		t.Errorf("%v errors are counted", n)
 	}
 }

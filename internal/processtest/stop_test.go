@@ -1,4 +1,4 @@
-package main
+package processtest
 
 import (
 	"fmt"
@@ -22,11 +22,11 @@ func hanging(t *testing.T) (path string, c *center) {
 
 // stopped sends a signal and gives the exit code. It takes at most the 5 s
 // that are promised.
-func (p *process) stopped(by os.Signal) int {
+func (p *Process) stopped(by os.Signal) int {
 	p.t.Helper()
 	start := time.Now()
-	p.signal(by)
-	code := p.wait()
+	p.Signal(by)
+	code := p.Wait()
 	if took := time.Since(start); took > 5*time.Second {
 		p.t.Errorf("stopping took %v", took)
 	}
@@ -39,12 +39,12 @@ func TestStoppingIsCleanWithCallsInFlight(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path, c := hanging(t)
-			p := serve(t, "--config.file="+path)
-			p.until("all that may be are in flight", func() bool { return c.calls() == 8 })
+			p := Serve(t, "--config.file="+path)
+			p.Until("all that may be are in flight", func() bool { return c.calls() == 8 })
 			if code := p.stopped(s); code != 0 {
-				t.Errorf("exit code %d:\n%s", code, p.stderr)
+				t.Errorf("exit code %d:\n%s", code, p.Stderr)
 			}
-			if log := p.stderr.String(); strings.Contains(log, "level=error") || strings.Contains(log, "level=warn") {
+			if log := p.Stderr.String(); strings.Contains(log, "level=error") || strings.Contains(log, "level=warn") {
 				t.Errorf("stopping is no failure:\n%s", log)
 			}
 		})
@@ -53,8 +53,8 @@ func TestStoppingIsCleanWithCallsInFlight(t *testing.T) {
 
 func TestStoppingDoesNotWaitForSlowClients(t *testing.T) {
 	t.Parallel()
-	p := serve(t, "--demo")
-	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+	p := Serve(t, "--demo")
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,15 +64,15 @@ func TestStoppingDoesNotWaitForSlowClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	if code := p.stopped(syscall.SIGTERM); code != 0 {
-		t.Errorf("exit code %d:\n%s", code, p.stderr)
+		t.Errorf("exit code %d:\n%s", code, p.Stderr)
 	}
 }
 
 func TestStoppingEndsTheDemo(t *testing.T) {
 	t.Parallel()
-	p := serve(t, "--demo")
-	p.untilReady()
+	p := Serve(t, "--demo")
+	p.UntilReady()
 	if code := p.stopped(os.Interrupt); code != 0 {
-		t.Errorf("exit code %d:\n%s", code, p.stderr)
+		t.Errorf("exit code %d:\n%s", code, p.Stderr)
 	}
 }

@@ -1,0 +1,43 @@
+package processtest
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestMain(m *testing.M) { os.Exit(Main(m)) }
+
+// ended runs the exporter to its end.
+func ended(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	p := Launch(t, args...)
+	code = p.Wait()
+	return code, p.Stdout.String(), p.Stderr.String()
+}
+
+// expectOneLine checks that a text is one line and holds what is wanted.
+func expectOneLine(t *testing.T, text string, want ...string) {
+	t.Helper()
+	if strings.Count(text, "\n") != 1 || !strings.HasSuffix(text, "\n") {
+		t.Errorf("not one line: %q", text)
+	}
+	for _, w := range want {
+		if !strings.Contains(text, w) {
+			t.Errorf("no %q in %q", w, text)
+		}
+	}
+}
+
+// writeFile writes a file, atomically, and returns its path.
+func writeFile(t *testing.T, path, text string) string {
+	t.Helper()
+	fresh := path + "~" // matched by no pattern of these tests
+	if err := os.WriteFile(fresh, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(fresh, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

@@ -3,12 +3,9 @@
 package packages
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"aliyun_vulscan_exporter/internal/processtest"
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
@@ -25,8 +23,6 @@ const (
 	nobody  = 65534
 	servers = 6
 	state   = "/var/lib/aliyun_vulscan_exporter"
-	// patience is how long anything may take that is about to happen.
-	patience = 30 * time.Second
 )
 
 // keys are the simulated account's, by the names of vulscan.yml's instructions.
@@ -46,33 +42,24 @@ func TestServiceRuns(t *testing.T) {
 		t.Fatalf("ExecStartPre: %v\n%s", err, out)
 	}
 
-	log := filepath.Join(t.TempDir(), "log")
-	file, err := os.Create(log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	service := u.command(t, u["ExecStart"])
-	service.Stdout, service.Stderr = file, file
-	if err := service.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = service.Process.Kill() }() // for when a check fails: it has ended by itself else
-	url := waitFor(t, log, `msg="Listening on" address=(\S+)`)
-	if err := untilScraped(t.Context(), "http://"+url+"/metrics", `(?m)^aliyun_vulscan_servers{account="production",state="ok"} 6$`); err != nil {
-		t.Fatalf("%v; its log:\n%s", err, read(t, log))
-	}
+	service := processtest.Start(t, u.command(t, u["ExecStart"]))
+	service.UntilListening()
+	processtest.Until(t, "all servers are polled", func() error {
+		if ok := service.Scrape().Of("aliyun_vulscan_servers", `account="production"`, `state="ok"`).Sum(); ok != servers {
+			return fmt.Errorf("%v of %d servers are ok; the log:\n%s", ok, servers, service.Stderr)
+		}
+		return nil
+	})
 	if u["ExecReload"] != "/bin/kill -HUP $MAINPID" {
 		t.Fatalf("ExecReload=%s", u["ExecReload"])
 	}
-	signal(t, service, syscall.SIGHUP)
-	waitFor(t, log, `(?s)("configuration loaded".*"configuration loaded")`) // the first is the start's
-	signal(t, service, syscall.SIGTERM)
-	if err := service.Wait(); err != nil {
-		t.Fatalf("after SIGTERM: %v; its log:\n%s", err, read(t, log))
-	}
+	service.Signal(syscall.SIGHUP)
+	service.Until("it has reloaded", func() bool {
+		return strings.Count(service.Stderr.String(), `"configuration loaded"`) == 2 // the first is the start's
+	})
+	service.Stop()
 	for name, key := range keys {
-		if strings.Contains(read(t, log), key) {
+		if strings.Contains(service.Stderr.String(), key) {
 			t.Errorf("the log has %s", name)
 		}
 	}
@@ -167,47 +154,4 @@ func edit(t *testing.T, path, old, replacement string) {
 		t.Fatalf("%s has not %q once", path, old)
 	}
 	write(t, path, strings.Replace(text, old, replacement, 1))
-}
-
-func signal(t *testing.T, service *exec.Cmd, s os.Signal) {
-	t.Helper()
-	if err := service.Process.Signal(s); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// waitFor gives what the pattern's group matches in the log, once it does.
-func waitFor(t *testing.T, log, pattern string) string {
-	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if m := regexp.MustCompile(pattern).FindStringSubmatch(read(t, log)); m != nil {
-			return m[1]
-		}
-	}
-	t.Fatalf("no %s in the log:\n%s", pattern, read(t, log))
-	return ""
-}
-
-// untilScraped scrapes until the metrics match.
-func untilScraped(ctx context.Context, url, pattern string) error {
-	var metrics []byte
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-		if err != nil {
-			return fmt.Errorf("making the request: %w", err)
-		}
-		resp, err := http.DefaultClient.Do(r)
-		if err != nil {
-			return fmt.Errorf("scraping: %w", err)
-		}
-		metrics, err = io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if err != nil {
-			return fmt.Errorf("reading the metrics: %w", err)
-		}
-		if regexp.MustCompile(pattern).Match(metrics) {
-			return nil
-		}
-	}
-	return fmt.Errorf("no %s in the metrics:\n%s", pattern, metrics)
 }

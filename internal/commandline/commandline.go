@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	stdlog "log"
 	"log/slog"
 	"net/url"
 	"os"
@@ -92,8 +93,11 @@ func New(program, version string, stdout, stderr io.Writer) (*kingpin.Applicatio
 	return app, f
 }
 
-// Loggers makes the logger, and exporter-toolkit's slog over it.
+// Loggers makes the logger, and exporter-toolkit's slog over it. What libraries
+// write to the standard logger is dropped from then on: net/http's client
+// repeats there what a server sent, which may hold a secret.
 func (f *Flags) Loggers(w io.Writer) (log.Logger, *slog.Logger) {
+	stdlog.SetOutput(io.Discard)
 	w = log.NewSyncWriter(w)
 	logger := log.NewLogfmtLogger(w)
 	if f.logFormat == "json" {

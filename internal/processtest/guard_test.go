@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -115,6 +116,34 @@ func TestWebConfigGuardsEveryPath(t *testing.T) {
 		if got := p.Request(methodOf(path), path); got.Status != http.StatusBadRequest {
 			t.Errorf("%s without TLS: %d", path, got.Status)
 		}
+	}
+}
+
+func TestLinesOfTheHTTPServerAreLogLinesForWhoLooksClosely(t *testing.T) {
+	t.Parallel()
+	for severity, seen := range map[string]bool{"debug": true, "info": false} {
+		t.Run(severity, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			pool := certificate(t, dir)
+			path := writeFile(t, filepath.Join(dir, "web.yml"), "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n")
+			p := Serve(t, "--demo", "--web.config.file="+path, "--log.level="+severity)
+			_ = p.hold("").Close() // as a probe of the port does
+			p.Request(http.MethodGet, "/-/healthy")
+			if a, err := p.overTLS(&tls.Config{RootCAs: pool}, "/-/healthy", ""); err != nil || a.Status != http.StatusOK {
+				t.Errorf("%d %v", a.Status, err)
+			}
+			if seen {
+				p.Until("the server's line is logged", func() bool { return strings.Contains(p.Stderr.String(), "TLS handshake error") })
+			}
+			if code := p.stopped(syscall.SIGTERM); code != 0 {
+				t.Errorf("exit code %d", code)
+			}
+			if strings.Contains(p.Stderr.String(), "handshake") != seen {
+				t.Errorf("on stderr:\n%s", p.Stderr)
+			}
+			expectLogLines(t, p)
+		})
 	}
 }
 

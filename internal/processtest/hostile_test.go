@@ -2,9 +2,11 @@ package processtest
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -49,6 +51,35 @@ func TestRequestsThatNeverEndAreEnded(t *testing.T) {
 		t.Errorf("others meanwhile: %d", got.Status)
 	}
 	all.Wait()
+}
+
+// Clients that open connections and ask for nothing leave no file descriptors
+// to others, unless theirs are taken away.
+func TestConnectionsThatAskNothingDoNotKeepOthersOut(t *testing.T) {
+	t.Parallel()
+	fleet := testFleet(3)
+	center := simulated(t, fleet)
+	exporter := Command(t, "--web.listen-address=127.0.0.1:0", "--config.file="+configured(t, accountFile{name: "a", endpoint: center.url, servers: fleet.Servers()}))
+	limited := exec.CommandContext(context.WithoutCancel(t.Context()), "sh", append([]string{"-c", `ulimit -n 64; exec "$0" "$@"`}, exporter.Args...)...)
+	limited.Dir, limited.Env = exporter.Dir, exporter.Env
+	p := Start(t, limited)
+	p.UntilListening()
+	p.UntilReady()
+	for range 200 {
+		p.hold("")
+	}
+	before := center.calls()
+	for range 5 { // a new connection each
+		if got := p.Request(http.MethodGet, "/metrics", "Connection", "close"); got.Status != http.StatusOK {
+			t.Errorf("%d", got.Status)
+		}
+	}
+	p.Until("polls go on", func() bool { return center.calls() > before+20 })
+	p.Stop()
+	expectLogLines(t, p)
+	if strings.Contains(p.Stderr.String(), "level=warn") {
+		t.Errorf("on stderr:\n%s", p.Stderr)
+	}
 }
 
 func TestOversizedRequestsAreRefused(t *testing.T) {

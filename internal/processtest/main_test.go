@@ -17,6 +17,16 @@ func ended(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, p.Stdout.String(), p.Stderr.String()
 }
 
+// expectLogLines checks that all on stderr are lines of the log, with one time each.
+func expectLogLines(t *testing.T, p *Process) {
+	t.Helper()
+	for line := range strings.Lines(p.Stderr.String()) {
+		if !strings.HasPrefix(line, "ts=") || !strings.Contains(line, " level=") || strings.Contains(line, " time=") {
+			t.Errorf("no line of the log: %s", line)
+		}
+	}
+}
+
 // expectOneLine checks that a text is one line and holds what is wanted.
 func expectOneLine(t *testing.T, text string, want ...string) {
 	t.Helper()

@@ -90,6 +90,8 @@ func TestReloadOverHTTPNeedsTheFlagAndTheSameSite(t *testing.T) {
 		"opaque origin":   {"Origin", "null"},
 		"cross-site":      {"Sec-Fetch-Site", "cross-site"},
 		"sibling of site": {"Sec-Fetch-Site", "same-site"},
+		"rebound name":    {"Host", "rebound.example:1", "Origin", "http://rebound.example:1"},
+		"rebound fetch":   {"Host", "rebound.example:1", "Sec-Fetch-Site", "same-origin"},
 	} {
 		for _, method := range []string{http.MethodPost, http.MethodPut} {
 			if got := p.Request(method, "/-/reload", headers...); got.Status != http.StatusForbidden {

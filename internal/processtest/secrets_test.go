@@ -107,6 +107,18 @@ func raw(keys) http.Handler {
 	})
 }
 
+// chatty answers, and then goes on talking to a client that has asked nothing.
+func chatty(keys) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n%s\r\n", r.URL.RawQuery)
+	})
+}
+
 // failingCenters are ways to fail, by account name.
 func failingCenters() map[string]func(keys) http.Handler {
 	same := func(query string) string { return query }
@@ -135,6 +147,7 @@ func failingCenters() map[string]func(keys) http.Handler {
 		"bad-redirect":          respond(302, "Location", func(q string) string { return "http://[::1/?" + q }),
 		"bad-hint":              respond(429, "Retry-After", same),
 		"no-http":               raw,
+		"says-more":             chatty,
 		"hangs": func(keys) http.Handler {
 			return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 		},
@@ -182,6 +195,7 @@ func expectSecrecy(t *testing.T, credentials func(keys, *testing.T) string) {
 		t.Errorf("exit code %d", code)
 	}
 	shown["stdout"], shown["stderr"] = p.Stdout.String(), p.Stderr.String()
+	expectLogLines(t, p)
 	for name := range secrets {
 		if !strings.Contains(shown["/"], "<bdi>"+name+"</bdi>") || name != "connection-refused" && centers[name].calls() == 0 {
 			t.Errorf("account %s was not tried", name)

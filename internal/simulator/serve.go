@@ -3,6 +3,8 @@ package simulator
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"time"
@@ -31,6 +33,7 @@ func Start(ctx context.Context, o Options) (*Running, error) {
 		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          log.New(io.Discard, "", 0), // the exporter under test says what went wrong
 	}
 	r := &Running{URL: "http://" + l.Addr().String(), done: make(chan struct{})}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })

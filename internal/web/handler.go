@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/pprof"
@@ -35,6 +36,8 @@ type Options struct {
 	RoutePrefix string
 	// ExternalURL is where others find the route prefix; nil: where it is.
 	ExternalURL *url.URL
+	// ListenAddresses are those of the command line; Serve sets them.
+	ListenAddresses []string
 	// TelemetryPath is where the exposition is, such as /metrics.
 	TelemetryPath string
 	// MaxRequests bounds concurrent scrapes; 0 is no bound.
@@ -71,9 +74,9 @@ func New(o Options) (http.Handler, error) {
 	mux.HandleFunc("GET /status", turns.limit(h.status))
 	mux.HandleFunc("GET /status/server", turns.limit(h.server))
 	mux.HandleFunc("GET /api/v1/status", turns.limit(h.apiStatus))
-	mux.HandleFunc("GET /api/v1/status/server", turns.limit(h.apiServer))
+	mux.HandleFunc("GET /api/v1/status/server", turns.limit(ofServer(h.apiServer)))
 	mux.HandleFunc("GET /config", h.config)
-	mux.HandleFunc("GET /sd", h.targets)
+	mux.HandleFunc("GET /sd", atMost(maxLists, h.targets))
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		writeText(w, http.StatusOK, "healthy\n")
 	})
@@ -88,7 +91,19 @@ func New(o Options) (http.Handler, error) {
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	}
 	// A page on another site must not be able to make a browser reload us.
-	return secure(http.NewCrossOriginProtection().Handler(h.below(o.RoutePrefix, mux))), nil
+	ours := newHosts(o.ExternalURL, o.ListenAddresses).guard(h.below(o.RoutePrefix, mux))
+	return secure(http.NewCrossOriginProtection().Handler(ours)), nil
+}
+
+// ofServer answers 400 unless a server is asked for.
+func ofServer(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if q := r.URL.Query(); q.Get("account") == "" || q.Get("uuid") == "" {
+			writeJSON(w, http.StatusBadRequest, apiError(errors.New("give both parameters, account and uuid")))
+			return
+		}
+		next(w, r)
+	}
 }
 
 func (h *handler) config(w http.ResponseWriter, _ *http.Request) {

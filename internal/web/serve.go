@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -35,6 +34,7 @@ type Listening struct {
 // nil once answers under way are sent, or stopWithin is over. An error says why
 // it cannot serve.
 func Serve(ctx context.Context, o Options, l Listening) error {
+	o.ListenAddresses = *l.Flags.WebListenAddresses
 	handler, err := New(o)
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func Serve(ctx context.Context, o Options, l Listening) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	server := newServer(handler, o.Logger, l.Bound)
+	server := newServer(handler, o.Logger, mostConnections(openFiles()), l.Bound)
 	ended := make(chan error, 1)
 	go func() { ended <- toolkit.ListenAndServe(server, l.Flags, l.Logger) }()
 	select {
@@ -63,14 +63,16 @@ func Serve(ctx context.Context, o Options, l Listening) error {
 }
 
 // newServer returns a server that bounds what a client may take.
-func newServer(handler http.Handler, logger log.Logger, bound func(net.Addr)) *http.Server {
+func newServer(handler http.Handler, logger log.Logger, most int, bound func(net.Addr)) *http.Server {
 	var once sync.Once
+	all := newConnections(logger, most)
 	return &http.Server{
-		Handler:           handler,
-		ErrorLog:          stdlog.New(serverLog{logger}, "", 0),
+		Handler:           progressing(handler),
+		ConnState:         all.changed,
+		ErrorLog:          stdlog.New(all, "", 0),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      2 * time.Minute, // of a client that reads slowly; no scrape lasts so long
+		WriteTimeout:      stuckAfter, // for what the server says by itself; answers move it
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext: func(l net.Listener) context.Context {
@@ -78,13 +80,4 @@ func newServer(handler http.Handler, logger log.Logger, bound func(net.Addr)) *h
 			return context.Background()
 		},
 	}
-}
-
-// serverLog writes the lines of a http.Server to the log: what clients do
-// wrong, such as a TCP probe of a port that speaks TLS, troubles nobody.
-type serverLog struct{ logger log.Logger }
-
-func (l serverLog) Write(line []byte) (int, error) {
-	level.Debug(l.logger).Log("msg", "HTTP server", "err", strings.TrimSpace(string(line)))
-	return len(line), nil
 }

@@ -1,0 +1,127 @@
+package web
+
+import (
+	"container/list"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+)
+
+const (
+	// maxConnections bounds the connections wherever many files may be open.
+	maxConnections = 4096
+	// acceptingAfter is how long accepting has to go well until it counts as mended.
+	acceptingAfter = time.Minute
+)
+
+// connections bounds how many connections a server has, so that file
+// descriptors are left for polls, state and lists: beyond the bound, those that
+// wait for a request are closed, the longest waiting first. It is also where the
+// server's own log lines go.
+type connections struct {
+	logger log.Logger
+	most   int
+
+	mu      sync.Mutex
+	open    int
+	quiet   *list.List // of net.Conn that wait for a request, the longest waiting first
+	place   map[net.Conn]*list.Element
+	failing bool      // connections could not be accepted lately
+	failed  time.Time // when that was last seen
+}
+
+func newConnections(logger log.Logger, most int) *connections {
+	return &connections{logger: logger, most: most, quiet: list.New(), place: make(map[net.Conn]*list.Element)}
+}
+
+// most is how many connections a process may have that may open so many files.
+func mostConnections(files uint64) int { return int(max(1, min(files/4*3, maxConnections))) }
+
+// changed is a server's ConnState.
+func (c *connections) changed(conn net.Conn, state http.ConnState) {
+	var surplus net.Conn
+	mended := false
+	c.mu.Lock()
+	c.forget(conn)
+	switch state {
+	case http.StateNew:
+		c.open++
+		c.place[conn] = c.quiet.PushBack(conn)
+		if c.open > c.most {
+			surplus = c.quiet.Front().Value.(net.Conn)
+			c.forget(surplus)
+		}
+		mended = c.failing && time.Since(c.failed) > acceptingAfter
+		c.failing = c.failing && !mended
+	case http.StateIdle:
+		c.place[conn] = c.quiet.PushBack(conn)
+	case http.StateClosed, http.StateHijacked:
+		c.open--
+	case http.StateActive:
+	}
+	c.mu.Unlock()
+	if surplus != nil {
+		closeNow(surplus)
+	}
+	if mended {
+		level.Info(c.logger).Log("msg", "connections are accepted again")
+	}
+}
+
+// forget takes a connection out of those that wait; c.mu is held.
+func (c *connections) forget(conn net.Conn) {
+	if e, waits := c.place[conn]; waits {
+		c.quiet.Remove(e)
+		delete(c.place, conn)
+	}
+}
+
+// closeNow closes a connection without a farewell, for which TLS would wait.
+func closeNow(conn net.Conn) {
+	if encrypted, ok := conn.(*tls.Conn); ok {
+		conn = encrypted.NetConn()
+	}
+	_ = conn.Close() // the server notices
+}
+
+// Write takes a line of the server's own log. What clients do wrong, such as a
+// TCP probe of a port that speaks TLS, is for who looks closely.
+func (c *connections) Write(line []byte) (int, error) {
+	text := strings.TrimSpace(string(line))
+	switch {
+	case strings.HasPrefix(text, "http: Accept error: "):
+		c.refused(text)
+	case strings.HasPrefix(text, "http: panic serving"):
+		level.Error(c.logger).Log("msg", "a request was not answered: please report this", "err", text)
+	default:
+		level.Debug(c.logger).Log("msg", "HTTP server", "err", text)
+	}
+	return len(line), nil
+}
+
+// refused closes all connections that wait for a request, since the system
+// accepts no further ones.
+func (c *connections) refused(reason string) {
+	c.mu.Lock()
+	begins := !c.failing
+	c.failing, c.failed = true, time.Now()
+	var waiting []net.Conn
+	for e := c.quiet.Front(); e != nil; e = e.Next() {
+		waiting = append(waiting, e.Value.(net.Conn))
+	}
+	c.quiet.Init()
+	clear(c.place)
+	c.mu.Unlock()
+	for _, conn := range waiting {
+		closeNow(conn)
+	}
+	if begins {
+		level.Warn(c.logger).Log("msg", "no connection can be accepted, those without a request are closed: raise the limit of open files", "err", reason)
+	}
+}

@@ -46,8 +46,11 @@ type Flags struct {
 }
 
 // Parse reads the command line of a program. An error is one line that names
-// the flag to change.
+// the flag to change. What libraries write to the standard logger is dropped
+// from then on: net/http's client repeats there what a server sent, which may
+// hold a secret.
 func Parse(program, version string, args []string, stdout, stderr io.Writer) (*Flags, error) {
+	stdlog.SetOutput(io.Discard)
 	app, f := New(program, version, stdout, stderr)
 	_, err := app.Parse(args)
 	if err == nil {
@@ -93,11 +96,8 @@ func New(program, version string, stdout, stderr io.Writer) (*kingpin.Applicatio
 	return app, f
 }
 
-// Loggers makes the logger, and exporter-toolkit's slog over it. What libraries
-// write to the standard logger is dropped from then on: net/http's client
-// repeats there what a server sent, which may hold a secret.
+// Loggers makes the logger, and exporter-toolkit's slog over it.
 func (f *Flags) Loggers(w io.Writer) (log.Logger, *slog.Logger) {
-	stdlog.SetOutput(io.Discard)
 	w = log.NewSyncWriter(w)
 	logger := log.NewLogfmtLogger(w)
 	if f.logFormat == "json" {

@@ -28,3 +28,15 @@ func TestDoctorExitsWithWhatItFound(t *testing.T) {
 		})
 	}
 }
+
+func TestDoctorRepeatsNothingThatASecurityCenterSaysUnasked(t *testing.T) {
+	t.Parallel()
+	k := keysOf(0)
+	p := Launch(t, "--doctor", "--config.file="+configured(t, accountFile{
+		name: "a", endpoint: newCenter(t, chatty(k)).url, credentials: k.inline(t), servers: testFleet(1).Servers(),
+	}))
+	if code := p.Wait(); code != 1 || p.Stderr.String() != "" {
+		t.Errorf("exit code %d, on stderr:\n%s", code, p.Stderr)
+	}
+	expectHidden(t, map[string]string{"stdout": p.Stdout.String()}, "a", k.id, k.secret, k.token)
+}

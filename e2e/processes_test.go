@@ -15,7 +15,7 @@ import (
 	"aliyun_vulscan_exporter/internal/processtest"
 )
 
-// program gives the path of a program that an environment variable names.
+// program returns the path of a program that an environment variable names.
 func program(t *testing.T, variable string) string {
 	t.Helper()
 	path := os.Getenv(variable)
@@ -41,7 +41,7 @@ func start(t *testing.T, address, path, binary string, args ...string) *processt
 	return p
 }
 
-// freeAddress gives a loopback address at which nothing listens.
+// freeAddress returns a loopback address at which nothing listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -52,7 +52,7 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// get gives the body of a 200.
+// get returns the body of a 200.
 func get(url string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

@@ -86,7 +86,7 @@ func inlineKeys(id, secret string) string {
 	return fmt.Sprintf("{access_key_id: %q, access_key_secret: %q}", id, secret)
 }
 
-// configuration gives a file that polls often.
+// configuration returns a file that polls often.
 func configuration(accounts ...accountFile) string {
 	var b strings.Builder
 	b.WriteString("global: {poll_interval: 200ms, settled_interval: 200ms, timeout: 5s}\naccounts:\n")
@@ -101,7 +101,7 @@ func configuration(accounts ...accountFile) string {
 	return b.String()
 }
 
-// serverList gives a list of servers, as in a server file.
+// serverList returns a list of servers, as in a server file.
 func serverList(servers []simulator.Server, indent string) string {
 	var b strings.Builder
 	for _, s := range servers {

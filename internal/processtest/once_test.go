@@ -23,7 +23,7 @@ func once(t *testing.T, path string) (code int, stdout, stderr string) {
 // ofProcess are series that tell of the process, not of Security Center.
 var ofProcess = regexp.MustCompile(`^(go|process|promhttp)_`)
 
-// subjects gives the series of an exposition that tell of Security Center.
+// subjects returns the series of an exposition that tell of Security Center.
 func subjects(t *testing.T, exposition string) []string {
 	t.Helper()
 	all := Decode(t, exposition, expfmt.NewFormat(expfmt.TypeTextPlain))

@@ -27,7 +27,7 @@ func keysOf(account int) keys {
 	}
 }
 
-// inline gives them as a flow mapping, inFiles as one of file names.
+// inline returns them as a flow mapping, inFiles as one of file names.
 func (k keys) inline(*testing.T) string {
 	return fmt.Sprintf("{access_key_id: %q, access_key_secret: %q, security_token: %q}", k.id, k.secret, k.token)
 }

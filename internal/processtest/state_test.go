@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// keeping gives the flags of an exporter that keeps its state, and its file.
+// keeping returns the flags of an exporter that keeps its state, and its file.
 func keeping(t *testing.T) (args []string, file string) {
 	t.Helper()
 	fleet := testFleet(20)

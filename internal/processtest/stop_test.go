@@ -12,7 +12,7 @@ import (
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// hanging gives a configuration whose every call takes an hour.
+// hanging returns a configuration whose every call takes an hour.
 func hanging(t *testing.T) (path string, c *center) {
 	t.Helper()
 	fleet := testFleet(20)
@@ -20,7 +20,7 @@ func hanging(t *testing.T) (path string, c *center) {
 	return configured(t, accountFile{name: "a", endpoint: c.url, servers: fleet.Servers(), more: "    timeout: 2h\n"}), c
 }
 
-// stopped sends a signal and gives the exit code. It takes at most the 5 s
+// stopped sends a signal and returns the exit code. It takes at most the 5 s
 // that are promised.
 func (p *Process) stopped(by os.Signal) int {
 	p.t.Helper()

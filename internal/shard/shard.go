@@ -58,7 +58,7 @@ func (s Shard) Owns(uuid string) bool {
 	return owner == s.Index
 }
 
-// draw gives the shard's number for a server, whose UUID may be written in
+// draw returns the shard's number for a server, whose UUID may be written in
 // either case.
 func draw(uuid string, shard int) uint64 {
 	h := fnv.New64a()

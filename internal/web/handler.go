@@ -18,17 +18,17 @@ import (
 
 // Options configure the handler. All functions must be safe for concurrent use.
 type Options struct {
-	// Families gives the metrics of servers and subtasks as rendered text, Fleet
-	// the same as metrics, and Rest gives all other metrics.
+	// Families returns the metrics of servers and subtasks as rendered text, Fleet
+	// the same as metrics, and Rest returns all other metrics.
 	Families    func(collector.Form) (list []collector.Family, release func())
 	Fleet, Rest prometheus.Gatherer
 	// Summaries tells how each account's servers fare.
 	Summaries func() []collector.Summary
 	// Overview tells what is known of every server and subtask.
 	Overview func() *collector.Overview
-	// Servers gives the watched servers.
+	// Servers returns the watched servers.
 	Servers func() []collector.Watched
-	// ScrubbedConfig gives the running configuration without secrets, as YAML.
+	// ScrubbedConfig returns the running configuration without secrets, as YAML.
 	ScrubbedConfig func() ([]byte, error)
 	// Reload loads the configuration anew, or changes nothing.
 	Reload func() error

@@ -31,8 +31,16 @@ func TestMain(m *testing.M) {
 
 func TestCommandLinesThatCannotBeMeantEndInOneLine(t *testing.T) {
 	for _, args := range [][]string{
-		{"--bogus"}, {"--log.level=loud"}, {"--web.max-requests=-1"}, {"serve"}, {"--config.file"}, {"--web.route-prefix=/{x"},
-		{"--demo", "--config.file=vulscan.yml"}, {"--once", "--doctor"}, {"--total-shards=99999999999"}, {"--web.listen-address="},
+		{"--bogus"},
+		{"--log.level=loud"},
+		{"--web.max-requests=-1"},
+		{"serve"},
+		{"--config.file"},
+		{"--web.route-prefix=/{x"},
+		{"--demo", "--config.file=vulscan.yml"},
+		{"--once", "--doctor"},
+		{"--total-shards=99999999999"},
+		{"--web.listen-address="},
 	} {
 		var stdout, stderr bytes.Buffer
 		if code := run(args, &stdout, &stderr); code != 1 || stdout.Len() > 0 {

@@ -1,6 +1,7 @@
 package commandline
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -39,7 +40,7 @@ func (f *Flags) check() error {
 
 // checkModes refuses flags of which one would be ignored.
 func (f *Flags) checkModes() error {
-	var given []string
+	given := make([]string, 0, 3)
 	for _, mode := range []struct {
 		flag string
 		on   bool
@@ -69,7 +70,7 @@ func checkAddress(address string) error {
 	}
 	_, port, err := net.SplitHostPort(address)
 	if err == nil && port != "" {
-		_, err = net.LookupPort("tcp", port)
+		_, err = net.DefaultResolver.LookupPort(context.Background(), "tcp", port) // reads a file at most
 	}
 	if err != nil || port == "" {
 		return fmt.Errorf("--web.listen-address=%s: it must have a port from 0 to 65535, as in :10877, 127.0.0.1:10877 or [::1]:10877", address)

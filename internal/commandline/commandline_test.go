@@ -212,10 +212,23 @@ func TestCommandLinesThatCannotBeMeantAreRefusedInOneLine(t *testing.T) {
 func TestCommandLinesThatAreMeantAreTaken(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{}, {"--demo"}, {"--demo", "--once"}, {"--demo", "--doctor"}, {"--demo", "--config.check"}, {"--once", "--config.file=x.yml"},
-		{"--web.max-requests=0"}, {"--web.max-requests=100000"}, {"--total-shards=1024", "--shard=1023"}, {"--web.listen-address=:0"},
-		{"--web.listen-address=[::1]:10877", "--web.listen-address=localhost:http"}, {"--web.listen-address=vsock://:9100"},
-		{"--log.level=debug", "--log.format=json"}, {"--web.telemetry-path=/a/b"}, {"--no-demo"}, {"--web.config.file="}, {"--state.file="},
+		{},
+		{"--demo"},
+		{"--demo", "--once"},
+		{"--demo", "--doctor"},
+		{"--demo", "--config.check"},
+		{"--once", "--config.file=x.yml"},
+		{"--web.max-requests=0"},
+		{"--web.max-requests=100000"},
+		{"--total-shards=1024", "--shard=1023"},
+		{"--web.listen-address=:0"},
+		{"--web.listen-address=[::1]:10877", "--web.listen-address=localhost:http"},
+		{"--web.listen-address=vsock://:9100"},
+		{"--log.level=debug", "--log.format=json"},
+		{"--web.telemetry-path=/a/b"},
+		{"--no-demo"},
+		{"--web.config.file="},
+		{"--state.file="},
 	} {
 		if _, err := read(args...); err != nil {
 			t.Errorf("%q: %v", args, err)

@@ -23,6 +23,9 @@ const (
 // Where EXPORTER names a binary, that one is tested.
 func Main(m *testing.M) int {
 	flag.Parse()
+	if isDefault("test.parallel") { // processes are waited for more than they compute
+		_ = flag.Set("test.parallel", "4")
+	}
 	none := flag.Lookup("test.list").Value.String() != "" || flag.Lookup("test.run").Value.String() == "^$"
 	if none || os.Getenv(binary) != "" {
 		return m.Run()
@@ -37,6 +40,13 @@ func Main(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
+}
+
+// isDefault says whether a flag was not given.
+func isDefault(name string) bool {
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
+	return !given
 }
 
 // build builds the exporter, which is the root package's test binary.

@@ -32,13 +32,13 @@ func opened(c *connections, count int) []*fakeConn {
 
 // closedOf lists which are closed.
 func closedOf(list []*fakeConn) string {
-	text := ""
+	var text strings.Builder
 	for i, c := range list {
 		if c.closed {
-			text += fmt.Sprint(i, " ")
+			fmt.Fprint(&text, i, " ")
 		}
 	}
-	return text
+	return text.String()
 }
 
 func TestSurplusConnectionsWithoutARequestAreClosedTheLongestWaitingFirst(t *testing.T) {

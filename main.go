@@ -15,10 +15,11 @@ import (
 	"time"
 
 	"github.com/go-kit/log/level"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/version"
 
 	"aliyun_vulscan_exporter/collector"
+	"aliyun_vulscan_exporter/collector/poll"
+	"aliyun_vulscan_exporter/collector/scan"
 	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/commandline"
 	"aliyun_vulscan_exporter/internal/doctor"
@@ -51,7 +52,6 @@ func run(args []string, stdout, stderr io.Writer) int {
 	defer end()
 	ctx, stop := signal.NotifyContext(outer, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-
 	var cfg *config.Config
 	f, err := commandline.Parse(program, version.Print(program), args, stdout, stderr)
 	if err == nil {
@@ -96,9 +96,10 @@ func load(ctx context.Context, f *commandline.Flags) (*config.Config, error) {
 func export(ctx context.Context, stop func(), hangup <-chan os.Signal, f *commandline.Flags, cfg *config.Config, stdout, stderr io.Writer) int {
 	logger, bridged := f.Loggers(stderr)
 	level.Info(logger).Log("msg", "starting "+program, "version", version.Info(), "build", version.BuildContext())
-	rest, fleet := web.NewRegistry(program), prometheus.NewRegistry()
-	options := collector.Options{Logger: logger, Owns: f.Shard.Owns, Once: f.Once}
-	options.Connect = func(a config.Account, observe func(action, result string, took time.Duration)) collector.API {
+	registry, store, clock := web.NewRegistry(program), scan.NewStore(), scan.NewClock(time.Now)
+	scans := collector.New(store, clock)
+	options := poll.Options{Store: store, Clock: clock, Events: scans.Events, Logger: logger, Owns: f.Shard.Owns, Once: f.Once}
+	options.Connect = func(a config.Account, observe func(action, result string, took time.Duration)) poll.API {
 		return sas.ForAccount(a, program+"/"+version.Version, observe)
 	}
 	stateErrors := state.NewErrorCounter()
@@ -111,30 +112,29 @@ func export(ctx context.Context, stop func(), hangup <-chan os.Signal, f *comman
 		defer func() { _ = kept.Close() }() // all is written: nothing can be lost any more
 		options.State = kept
 	}
-	scans := collector.New(options)
-	rest.MustRegister(scans, stateErrors)
-	fleet.MustRegister(scans.Fleet())
+	poller := poll.New(options)
+	registry.MustRegister(scans, stateErrors)
+	scans.Events.Shard(f.Shard.Index, f.Shard.Total)
 	closed := make(chan struct{})
-	context.AfterFunc(ctx, func() { scans.Close(); close(closed) })
+	context.AfterFunc(ctx, func() { poller.Close(); close(closed) })
 	defer func() { stop(); <-closed }()
-
-	apply := func(c *config.Config) { scans.Apply(c.Share(f.Shard.Owns, f.Shard.Total)) }
-	manager := config.NewManager(f.ConfigFile, cfg, func(c *config.Config) error { apply(c); return nil }, logger, rest)
+	apply := func(c *config.Config) error { poller.Apply(c.Share(f.Shard.Owns, f.Shard.Total)); return nil }
+	manager := config.NewManager(f.ConfigFile, cfg, apply, logger, registry)
 	var err error
 	if f.Once {
-		apply(cfg)
-		scans.Wait()
+		_ = apply(cfg)
+		poller.Wait()
 		if err = errors.New("interrupted before every server was polled"); ctx.Err() == nil {
-			err = errors.Join(web.Print(stdout, rest, fleet), collector.Verdict(scans.Summaries()))
+			err = errors.Join(scans.WriteText(stdout, registry), scans.Now().Verdict())
 		}
 	} else {
 		err = web.Serve(ctx, web.Options{
-			Families: scans.Families, Fleet: fleet, Rest: rest, Summaries: scans.Summaries, Overview: scans.Overview, Servers: scans.Servers,
+			Scrape: scans.Scrape, Others: registry, Overview: scans.Overview, Targets: scans.Targets,
 			ScrubbedConfig: func() ([]byte, error) { return manager.Current().ScrubbedYAML() }, Reload: manager.Reload,
 			RoutePrefix: f.RoutePrefix, ExternalURL: f.ExternalURL, TelemetryPath: f.TelemetryPath, MaxRequests: f.MaxRequests,
 			Lifecycle: f.Lifecycle, Pprof: f.Pprof, Version: version.Info(), Logger: logger,
 		}, web.Listening{Flags: f.Web, Logger: bridged, Bound: func(address net.Addr) {
-			apply(cfg) // not before everything that can be checked is
+			_ = apply(cfg) // not before everything that can be checked is
 			go manager.Run(ctx, hangup, watchInterval)
 			if f.Demo {
 				fmt.Fprint(stdout, simulator.DemoWelcome(address.String(), f.RoutePrefix, f.TelemetryPath))

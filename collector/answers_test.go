@@ -1,8 +1,9 @@
-package collector
+package collector_test
 
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -160,7 +161,7 @@ func upIs(server int, value any) string {
 // with text; the lines of HELP and TYPE need not be given.
 func (w *world) wants(families, text string) {
 	w.t.Helper()
-	if err := differs(w.registry, families, text); err != nil {
+	if err := differs(w, families, text); err != nil {
 		w.t.Errorf("%s\n%v", families, err)
 	}
 }
@@ -198,7 +199,7 @@ func differs(g prometheus.Gatherer, families, text string) error {
 // "type=cve"; of a histogram, the number of observations.
 func (w *world) value(name string, labels ...string) (sum float64) {
 	w.t.Helper()
-	found, err := w.registry.Gather()
+	found, err := w.Gather()
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -223,23 +224,30 @@ func hasLabels(m *dto.Metric, labels []string) bool {
 	return !slices.ContainsFunc(labels, func(l string) bool { return !has[l] })
 }
 
-// counted gives the samples of a counter of account main above 0, by the value
-// of a label.
+// counted returns the samples of a counter above 0, by the value of a label.
 func (w *world) counted(name, label string) map[string]float64 {
 	w.t.Helper()
-	found, err := w.registry.Gather()
+	counts := w.counts(name, label)
+	maps.DeleteFunc(counts, func(_ string, n float64) bool { return n == 0 })
+	return counts
+}
+
+// counts sums the samples of a counter or gauge by the value of a label.
+func (w *world) counts(name, label string) map[string]float64 {
+	w.t.Helper()
+	found, err := w.Gather()
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	counts := make(map[string]float64)
 	for _, f := range found {
+		if f.GetName() != namespace+"_"+name {
+			continue
+		}
 		for _, m := range f.GetMetric() {
-			if f.GetName() != namespace+"_"+name || m.GetCounter().GetValue() == 0 {
-				continue
-			}
 			for _, l := range m.GetLabel() {
 				if l.GetName() == label {
-					counts[l.GetValue()] += m.GetCounter().GetValue()
+					counts[l.GetValue()] += m.GetCounter().GetValue() + m.GetGauge().GetValue()
 				}
 			}
 		}

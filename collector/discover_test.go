@@ -1,4 +1,4 @@
-package collector
+package collector_test
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"aliyun_vulscan_exporter/collector/poll"
 	"aliyun_vulscan_exporter/internal/sas"
 	"aliyun_vulscan_exporter/internal/simulator"
 )
@@ -63,7 +64,7 @@ func (l *lister) intercept(w http.ResponseWriter, r *simulator.Request) bool {
 // servers gives the watched servers' names.
 func (w *world) servers() []string {
 	var names []string
-	for _, s := range w.collector.Servers() {
+	for _, s := range w.collector.Targets() {
 		names = append(names, s.Name)
 	}
 	slices.Sort(names)
@@ -79,18 +80,18 @@ func both(a, b func(http.ResponseWriter, *simulator.Request) bool) func(http.Res
 func TestDiscoveryFollowsEveryTaskOfALargeFleet(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a := simulated("main")
-		a.Fleet = simulator.Fleet{Seed: 3, Size: 5000, TaskEvery: time.Minute, ScanDuration: 10 * time.Minute}
+		a.Fleet = simulator.Fleet{Seed: 3, Size: 500, TaskEvery: time.Minute, ScanDuration: 10 * time.Minute}
 		w := startWorld(t, simulator.Options{Accounts: []simulator.Account{a}},
 			strings.Replace(discovering("requests_per_second: 20\ntypes: [cve, sys, cms, sca]"), "max_age: 1d", "max_age: 3m", 1))
 		a.Fleet.Start = time.Unix(epoch, 0)
 		pass(2 * time.Minute)
-		wantEqual(t, "servers", len(w.servers()), 5000)
+		wantEqual(t, "servers", len(w.servers()), 500)
 		for range 24 {
 			pass(30 * time.Second) // a refresh_interval
-			now := time.Now()
+			now, infos := time.Now(), w.counts("task_info", "task_id")
 			for _, task := range a.Fleet.Tasks(now) {
 				age := now.Sub(task.Start)
-				if followed := w.value("task_info", "task_id="+task.ID) == 1; followed != (age < 3*time.Minute) && age >= 31*time.Second && (age < 3*time.Minute || age > 3*time.Minute+31*time.Second) {
+				if followed := infos[task.ID] == 1; followed != (age < 3*time.Minute) && age >= 31*time.Second && (age < 3*time.Minute || age > 3*time.Minute+31*time.Second) {
 					t.Errorf("%v after its start, a task is followed: %v", age, followed)
 				}
 			}
@@ -217,7 +218,7 @@ func TestReloadAndRestartKeepWhatWasDiscovered(t *testing.T) {
 		a.Fleet = simulator.Fleet{Seed: 3, Size: 1, TaskEvery: time.Hour}
 		options := simulator.Options{Accounts: []simulator.Account{a}, Intercept: both(l.intercept, s.intercept)}
 		store := openState(t, filepath.Join(t.TempDir(), "state"))
-		w := prepareWorldWith(t, options, Options{State: store})
+		w := prepareWorldWith(t, options, poll.Options{State: store})
 		w.apply(discovering(""))
 		pass(time.Minute)
 		before := w.familiesOf(stateFamilies)
@@ -226,10 +227,10 @@ func TestReloadAndRestartKeepWhatWasDiscovered(t *testing.T) {
 		wantEqual(t, "published after a reload", w.familiesOf(stateFamilies), before)
 		pass(time.Minute)
 		wantEqual(t, "servers", w.servers(), []string{"found-1", "found-2"})
-		w.collector.Close()
+		w.poller.Close()
 
 		l.set(0, 1, 2)
-		after := prepareWorldWith(t, options, Options{State: store})
+		after := prepareWorldWith(t, options, poll.Options{State: store})
 		after.apply(discovering(""))
 		pass(time.Minute)
 		wantEqual(t, "errors counted", after.value("subtask_errors_total"), 1)
@@ -241,12 +242,12 @@ func TestPollingOnceDiscoversFirst(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a := simulated("main")
 		a.Fleet = simulator.Fleet{Seed: 3, Size: 150, TaskEvery: time.Hour}
-		w := prepareWorldWith(t, simulator.Options{Accounts: []simulator.Account{a}}, Options{Once: true})
+		w := prepareWorldWith(t, simulator.Options{Accounts: []simulator.Account{a}}, poll.Options{Once: true})
 		w.apply(discovering("requests_per_second: 100\ntypes: [cve, sys, cms, sca]"))
-		wantEqual(t, "lists to be read", w.collector.Summaries()[0].Undiscovered, 2)
-		w.collector.Wait()
+		wantEqual(t, "lists to be read", w.summaries()[0].Unread, 2)
+		w.poller.Wait()
 		wantEqual(t, "servers ok", w.value("servers", "state=ok"), 150)
-		wantEqual(t, "summary", w.collector.Summaries(), "[{main 150 0 0 0 0 0 false}]")
+		wantEqual(t, "summary", w.summaries(), "[{main 150 0 0 0 0 0 false}]")
 	})
 }
 
@@ -256,7 +257,7 @@ func TestShardsShareDiscoveredServers(t *testing.T) {
 		a.Fleet = simulator.Fleet{Seed: 3, Size: 90, TaskEvery: time.Hour}
 		var names []string
 		for shard := range 3 {
-			w := prepareWorldWith(t, simulator.Options{Accounts: []simulator.Account{a}}, Options{Owns: func(uuid string) bool { return int(uuid[7])%3 == shard }})
+			w := prepareWorldWith(t, simulator.Options{Accounts: []simulator.Account{a}}, poll.Options{Owns: func(uuid string) bool { return int(uuid[7])%3 == shard }})
 			w.apply(discovering("requests_per_second: 100\ntypes: [cve, sys, cms, sca]"))
 			pass(time.Minute)
 			if n := len(w.servers()); n < 10 {

@@ -1,7 +1,6 @@
-package collector
+package collector_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -128,13 +127,5 @@ func TestValuesGoWhenTheyAreStale(t *testing.T) {
 				w.wants("subtask_last_change_timestamp_seconds subtask_errors_total", changedAt("t", epoch)+errorsAre("cve", "A", 1))
 			})
 		})
-	}
-}
-
-func TestStaleAfterIsMeasuredFromTheLastSuccess(t *testing.T) {
-	now := time.Unix(epoch, 0)
-	for after, want := range map[time.Duration]bool{0: false, time.Hour: true, 2 * time.Hour: false} {
-		r := &record{lastSuccess: now.Add(-time.Hour)}
-		wantEqual(t, fmt.Sprint("stale after ", after), r.stale(now, after), want)
 	}
 }

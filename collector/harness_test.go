@@ -1,9 +1,13 @@
-package collector
+package collector_test
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,9 +17,14 @@ import (
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"go.uber.org/goleak"
 
+	"aliyun_vulscan_exporter/collector"
+	"aliyun_vulscan_exporter/collector/expose"
+	"aliyun_vulscan_exporter/collector/poll"
+	"aliyun_vulscan_exporter/collector/scan"
 	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/capture"
 	"aliyun_vulscan_exporter/internal/memnet"
@@ -43,8 +52,11 @@ func (l *lines) severe() []string {
 // passed between them.
 type world struct {
 	t         *testing.T
-	collector *Collector
-	registry  *prometheus.Registry
+	store     *scan.Store
+	clock     *scan.Clock
+	poller    *poll.Poller
+	collector *collector.Collector
+	handler   http.Handler // of the exposition
 	log       *lines
 
 	mu    sync.Mutex
@@ -65,14 +77,14 @@ func startWorld(t *testing.T, o simulator.Options, text string) *world {
 // prepareWorld makes a world without a configuration.
 func prepareWorld(t *testing.T, o simulator.Options, once bool) *world {
 	t.Helper()
-	return prepareWorldWith(t, o, Options{Once: once})
+	return prepareWorldWith(t, o, poll.Options{Once: once})
 }
 
 // prepareWorldWith is prepareWorld with options of the Collector; those that
 // make the world are filled in.
-func prepareWorldWith(t *testing.T, o simulator.Options, options Options) *world {
+func prepareWorldWith(t *testing.T, o simulator.Options, options poll.Options) *world {
 	t.Helper()
-	w := &world{t: t, log: &lines{}, registry: prometheus.NewPedanticRegistry()}
+	w := &world{t: t, log: &lines{}, store: scan.NewStore(), clock: scan.NewClock(time.Now)}
 	network := memnet.New()
 	server := &http.Server{Handler: w.simulate(o)}
 	served := make(chan struct{})
@@ -82,10 +94,14 @@ func prepareWorldWith(t *testing.T, o simulator.Options, options Options) *world
 	}()
 	options.Connect = connecting(network.Dial)
 	options.Logger = level.NewFilter(log.NewLogfmtLogger(log.NewSyncWriter(w.log)), level.AllowDebug())
-	w.collector = New(options)
-	w.registry.MustRegister(w.collector, w.collector.Fleet())
+	w.collector = collector.New(w.store, w.clock)
+	options.Store, options.Clock, options.Events = w.store, w.clock, w.collector.Events
+	w.poller = poll.New(options)
+	events := prometheus.NewPedanticRegistry()
+	events.MustRegister(w.collector)
+	w.handler = expose.Handler(expose.Options{Scrape: w.collector.Scrape, Others: events, Failed: func(err error) { t.Error(err) }})
 	t.Cleanup(func() {
-		w.collector.Close()
+		w.poller.Close()
 		_ = server.Close()
 		<-served
 	})
@@ -113,8 +129,8 @@ func (w *world) simulate(o simulator.Options) http.Handler {
 }
 
 // connecting makes real clients that dial as told; nil: as usual.
-func connecting(dial func(context.Context, string, string) (net.Conn, error)) func(config.Account, func(string, string, time.Duration)) API {
-	return func(a config.Account, observe func(string, string, time.Duration)) API {
+func connecting(dial func(context.Context, string, string) (net.Conn, error)) func(config.Account, func(string, string, time.Duration)) poll.API {
+	return func(a config.Account, observe func(string, string, time.Duration)) poll.API {
 		return sas.NewClient(sas.Options{
 			Account: a.Name, Scheme: a.Endpoint.Scheme, Host: a.Endpoint.Host, Region: a.Region,
 			Credentials: sas.CredentialOptions{Keys: keysOf(a.Credentials)},
@@ -133,7 +149,7 @@ func keysOf(c config.Credentials) func() (id, secret, token string, err error) {
 // apply makes YAML text the running configuration.
 func (w *world) apply(text string) {
 	w.t.Helper()
-	w.collector.Apply(parsed(w.t, text))
+	w.poller.Apply(parsed(w.t, text))
 }
 
 func parsed(t testing.TB, text string) *config.Config {
@@ -165,10 +181,44 @@ func (w *world) questionsOf(uuid string) []*simulator.Request {
 	return found
 }
 
+// Gather implements prometheus.Gatherer: it returns everything published, as a
+// scraper that asks for protobuf reads it.
+func (w *world) Gather() ([]*dto.MetricFamily, error) {
+	r := httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody)
+	r.Header.Set("Accept", "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited")
+	answer := httptest.NewRecorder()
+	w.handler.ServeHTTP(answer, r)
+	decoder := expfmt.NewDecoder(answer.Body, expfmt.NewFormat(expfmt.TypeProtoDelim))
+	var found []*dto.MetricFamily
+	for {
+		f := &dto.MetricFamily{}
+		switch err := decoder.Decode(f); {
+		case errors.Is(err, io.EOF):
+			return found, nil
+		case err != nil:
+			return nil, err
+		}
+		slices.SortFunc(f.Metric, func(a, b *dto.Metric) int { return strings.Compare(labelsOf(a), labelsOf(b)) })
+		found = append(found, f)
+	}
+}
+
+// labelsOf returns the labels as they sort in client_golang.
+func labelsOf(m *dto.Metric) string {
+	var b strings.Builder
+	for _, l := range m.GetLabel() {
+		b.WriteString(l.GetValue() + "\x00")
+	}
+	return b.String()
+}
+
+// namespace begins the names of all metrics.
+const namespace = "aliyun_vulscan"
+
 // exposition is everything published, as text.
 func (w *world) exposition() string {
 	w.t.Helper()
-	found, err := w.registry.Gather()
+	found, err := w.Gather()
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -192,4 +242,19 @@ func pass(d time.Duration) {
 	synctest.Wait()
 	time.Sleep(d)
 	synctest.Wait()
+}
+
+// summary is how an account fares, in short.
+type summary struct {
+	Account                                           string
+	OK, Failing, Pending, Waiting, Unread, Incomplete int
+	Refused                                           bool
+}
+
+func (w *world) summaries() (list []summary) {
+	for _, a := range w.collector.Now().Accounts {
+		servers, lists := a.Unfinished()
+		list = append(list, summary{a.Name, a.OK, a.Failing, a.Pending, servers, lists, len(a.Incomplete()), a.Status.Refused})
+	}
+	return list
 }

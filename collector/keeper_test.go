@@ -1,4 +1,4 @@
-package collector
+package collector_test
 
 import (
 	"errors"
@@ -13,6 +13,7 @@ import (
 	"github.com/go-kit/log"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"aliyun_vulscan_exporter/collector/poll"
 	"aliyun_vulscan_exporter/internal/simulator"
 	"aliyun_vulscan_exporter/internal/state"
 )
@@ -81,9 +82,9 @@ func (s *watchedState) written() (n int) {
 }
 
 // startKept starts a world with a state.
-func startKept(t *testing.T, s *script, from State, text string) *world {
+func startKept(t *testing.T, s *script, from poll.State, text string) *world {
 	t.Helper()
-	w := prepareWorldWith(t, simulator.Options{Intercept: s.intercept}, Options{State: from})
+	w := prepareWorldWith(t, simulator.Options{Intercept: s.intercept}, poll.Options{State: from})
 	w.apply(text)
 	return w
 }
@@ -122,13 +123,13 @@ func TestARestartLosesNothing(t *testing.T) {
 		s.says(1, "t/cve/4/A", "u/cve/3", "v/sca/3/B")
 		pass(10 * time.Minute)
 		shownBefore := before.familiesOf(stateFamilies)
-		before.collector.Close()
+		before.poller.Close()
 		_ = store.Close()
 
 		pass(7 * time.Minute) // while it is down, this happens:
 		s.says(1, "t/cve/4/A", "u/cve/4/C", "v/sca/3/B")
 		// The first answers come a second later. Until then all is as it was.
-		after := prepareWorldWith(t, simulator.Options{Intercept: s.intercept, Latency: time.Second}, Options{State: openState(t, path)})
+		after := prepareWorldWith(t, simulator.Options{Intercept: s.intercept, Latency: time.Second}, poll.Options{State: openState(t, path)})
 		after.apply(config)
 		wantEqual(t, "polls", len(after.observed()), 0)
 		if got := after.familiesOf(stateFamilies); got != shownBefore {
@@ -183,9 +184,9 @@ func TestWritesThatFailAreShownAndRepeated(t *testing.T) {
 		wantEqual(t, "written", store.written(), 0)
 		store.fail(false)
 		pass(10 * time.Second)
-		wantEqual(t, "written once that works", store.written(), 2)
+		wantEqual(t, "written once that works", store.written(), 3) // with the account's sum of failures
 		kept, err := store.Restore("main")
-		if err != nil || len(kept) != 2 || kept[uuid(1)].Errors[0].Count != 1 || kept[uuid(1)].Subtasks[0].Code != "A" {
+		if err != nil || len(kept) != 3 || kept[""].Errors[0].Count != 2 || kept[uuid(1)].Errors[0].Count != 1 || kept[uuid(1)].Subtasks[0].Code != "A" {
 			t.Errorf("kept: %+v %v", kept, err)
 		}
 	})
@@ -236,11 +237,11 @@ func TestAnAccountThatLeftIsNotCountedOn(t *testing.T) {
 		w := prepareWorldWith(t, simulator.Options{
 			Accounts:  []simulator.Account{simulated("main"), simulated("other")},
 			Intercept: func(rw http.ResponseWriter, r *simulator.Request) bool { return s.intercept(rw, r) },
-		}, Options{State: store})
+		}, poll.Options{State: store})
 		w.apply(yamlOf(yamlAccount("main", "", serverYAML(2)), yamlAccount("other", "poll_interval: 10s", serverYAML(1))))
 		pass(5 * time.Second)
 		s.says(1, "t/cve/4")
-		pass(5*time.Second + gatherFor/2) // polled, not yet written
+		pass(5*time.Second + 50*time.Millisecond) // polled, not yet written
 		w.apply(yamlOf(yamlAccount("main", "", serverYAML(2))))
 		pass(time.Minute)
 		if text := w.exposition(); strings.Contains(text, `account="other"`) {
@@ -260,11 +261,11 @@ func TestPollingOnceKeepsState(t *testing.T) {
 		s.says(1, "t/cve/4/A")
 		for range 3 {
 			store := openState(t, path)
-			w := prepareWorldWith(t, simulator.Options{Intercept: s.intercept}, Options{State: store, Once: true})
+			w := prepareWorldWith(t, simulator.Options{Intercept: s.intercept}, poll.Options{State: store, Once: true})
 			w.apply(yamlOf(yamlAccount("main", "", serverYAML(1))))
-			w.collector.Wait()
+			w.poller.Wait()
 			w.wants("subtask_errors_total subtask_last_change_timestamp_seconds", errorsAre("cve", "A", 1)+changedAt("t", epoch))
-			w.collector.Close()
+			w.poller.Close()
 			_ = store.Close()
 			pass(time.Hour)
 		}

@@ -1,4 +1,4 @@
-package collector
+package collector_test
 
 import (
 	"testing"
@@ -25,7 +25,7 @@ func TestMetricsPassTheLinter(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		w := fleetWorld(t)
 		pass(8 * time.Minute)
-		problems, err := testutil.GatherAndLint(w.registry)
+		problems, err := testutil.GatherAndLint(w)
 		if err != nil {
 			t.Fatal(err)
 		}

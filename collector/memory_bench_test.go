@@ -4,31 +4,39 @@ import (
 	"runtime"
 	"testing"
 
-	"aliyun_vulscan_exporter/collector"
+	"aliyun_vulscan_exporter/collector/expose"
 )
 
-// BenchmarkMemory says what the exporter holds for each of 400,000 subtasks:
-// the configuration of 100,000 servers, their records, their places in the
-// schedule. Rendered text is counted apart, for the two forms that are used, and
-// so are the last changes of servers, when each has as many as are kept.
+// BenchmarkMemory says what the exporter holds for each of 400,000 subtasks: the
+// targets of 100,000 servers and their records. What is encoded for scrapes is
+// counted apart, for each encoding, and so are the last changes of servers, when
+// each has as many as are held.
 func BenchmarkMemory(b *testing.B) {
 	const servers, subtasks = 100_000, 400_000
 	for b.Loop() {
+		report := func(what string, before uint64) uint64 {
+			now := heap()
+			b.ReportMetric(float64(now-before)/subtasks, what+"-bytes/subtask")
+			return now
+		}
 		empty := heap()
-		fleet := collector.NewLargeFleet(servers)
-		known := heap()
-		fleet.Families(collector.Form{Deflated: true, OpenMetrics: true})
-		zipped := heap()
-		fleet.Families(collector.Form{})
-		plain := heap()
-		settled := collector.NewLargeFleet(servers)
-		young := heap()
-		settled.ChangeAll()
-		old := heap()
-		b.ReportMetric(float64(known-empty)/subtasks, "bytes/subtask")
-		b.ReportMetric(float64(zipped-known)/subtasks, "gzip-text-bytes/subtask")
-		b.ReportMetric(float64(plain-zipped)/subtasks, "plain-text-bytes/subtask")
-		b.ReportMetric(float64(old-young)/subtasks, "history-bytes/subtask")
+		fleet := newLargeFleet(servers)
+		held := report("known", empty)
+		for _, of := range []struct {
+			name     string
+			encoding expose.Encoding
+		}{
+			{"gzip-text", expose.Encoding{Format: expose.OpenMetrics, Gzip: true}},
+			{"gzip-protobuf", expose.Encoding{Format: expose.Protobuf, Gzip: true}},
+			{"plain-text", expose.Encoding{}},
+		} {
+			fleet.Scrape(of.encoding)
+			held = report(of.name, held)
+		}
+		settled := newLargeFleet(servers)
+		held = heap()
+		settled.changeAll()
+		report("history", held)
 		runtime.KeepAlive(fleet)
 		runtime.KeepAlive(settled)
 	}

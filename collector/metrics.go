@@ -1,114 +1,293 @@
 package collector
 
 import (
+	"math"
+	"slices"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
-	"aliyun_vulscan_exporter/config"
+	"aliyun_vulscan_exporter/collector/scan"
+	"aliyun_vulscan_exporter/internal/discovery"
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
-const namespace = "aliyun_vulscan"
+// metric is a row of the table of all metrics. One of the functions says how it
+// is read; what has buckets, or no function, is counted when something happens
+// (events.go).
+type metric struct {
+	name, help string
+	counter    bool
+	labels     []string
+	buckets    []float64
 
-// codeLimit is the anomaly of a code beyond the 200 that become labels.
-const codeLimit = sas.Anomaly("code_limit")
-
-// maxExemplarRunes keeps a task ID within what an exemplar may hold (128 with
-// the label's name).
-const maxExemplarRunes = 100
-
-// metrics are those that are counted when something happens; what is known of
-// servers is rendered from records at a scrape instead.
-type metrics struct {
-	requests  *prometheus.CounterVec
-	duration  *prometheus.HistogramVec
-	scans     *prometheus.HistogramVec
-	anomalous *prometheus.CounterVec
+	server     func(v scan.View) (value float64, there bool)
+	subtask    func(v scan.View, s *scan.Subtask) (value float64, there bool)
+	errorCount func(e *scan.ErrorCount) float64
+	serverScan func(s *scan.ServerScan) float64
+	// The others put any number of values; labels are those after account.
+	totals  func(t *scan.Totals, put put)
+	account func(s *scan.AccountStatus, now time.Time, put put)
+	task    func(t *sas.Task, put put)
 }
 
-func newMetrics() *metrics {
-	return &metrics{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: namespace, Name: "api_requests_total",
-			Help: "API calls by result: ok, the API's error code, or timeout, connection, canceled, response (an answer that cannot be believed). " +
+type put func(value float64, labels ...string)
+
+// Labels that many metrics have.
+var (
+	serverLabels  = []string{"account", "uuid", "server"}
+	subtaskLabels = []string{"account", "uuid", "server", "task_id", "type"}
+	assetLabels   = []string{"account", "uuid", "server", "region", "instance_id", "ip", "os"}
+)
+
+// table returns all metrics but those about the process. configured are the
+// names of the labels that the configuration gives to servers.
+func table(configured []string) []metric {
+	return slices.Concat(serverMetrics(configured), subtaskMetrics(), sumMetrics(), accountMetrics(), taskMetrics(), eventMetrics())
+}
+
+func serverMetrics(configured []string) []metric {
+	return []metric{
+		{
+			name: "aliyun_vulscan_server_info", labels: slices.Concat(assetLabels, configured),
+			help:   "Always 1: what is known of a watched server, with its configured labels. Join it to other metrics on account and uuid.",
+			server: func(scan.View) (float64, bool) { return 1, true },
+		},
+		{
+			name: "aliyun_vulscan_server_up", labels: serverLabels,
+			help: "1 if the last poll of the server succeeded, else 0; absent before the first. The reason is in api_requests_total and the log.",
+			server: func(v scan.View) (float64, bool) {
+				state := v.State(v.Refused)
+				return boolean(state == scan.StateOK), state != scan.StatePending
+			},
+		},
+		{
+			name: "aliyun_vulscan_server_last_success_timestamp_seconds", labels: serverLabels,
+			help:   "When a poll of the server last succeeded. Subtasks of a server not polled for stale_after are withdrawn.",
+			server: func(v scan.View) (float64, bool) { return v.Unix(v.LastSuccess), v.LastSuccess != 0 },
+		},
+		{
+			name: "aliyun_vulscan_server_tasks", labels: serverLabels,
+			help:   "TotalCount of the last answer: the server's scan subtasks as the API counts them.",
+			server: func(v scan.View) (float64, bool) { return float64(v.Total), v.Total >= 0 && !v.Stale() },
+		},
+		{
+			name: "aliyun_vulscan_server_agent_online", labels: serverLabels,
+			help:   "Discovered servers: 1 if Security Center's agent on the server is online, else 0. An offline agent cannot be scanned: start it again.",
+			server: func(v scan.View) (float64, bool) { return boolean(v.Target.Asset().Online), v.Target.AssetInfo != nil },
+		},
+		{
+			name: "aliyun_vulscan_server_scan_status", labels: []string{"account", "uuid", "server", "task_id"},
+			help: "The scan of one server within a task, as the task's list has it: 0 not started, 1 started, 2 completed, 3 failed, 4 timed out. " +
+				"For a failed one look at subtask_error of the same server.",
+			serverScan: func(s *scan.ServerScan) float64 { return s.Status },
+		},
+	}
+}
+
+func subtaskMetrics() []metric {
+	return []metric{
+		{
+			name: "aliyun_vulscan_subtask_status", labels: subtaskLabels,
+			help: "Status of a scan subtask as the API reports it: 0 unhandled, 1 collecting, 2 collected, 3 matching, 4 complete. " +
+				"Complete is not successful: see subtask_error.",
+			subtask: func(_ scan.View, s *scan.Subtask) (float64, bool) { return s.Status, !math.IsNaN(s.Status) },
+		},
+		{
+			name: "aliyun_vulscan_subtask_last_change_timestamp_seconds", labels: subtaskLabels,
+			help:    "When the exporter first saw the present status and error code. One that is old while the status is below 4 is a scan that hangs.",
+			subtask: func(v scan.View, s *scan.Subtask) (float64, bool) { return v.Unix(s.Changed), !math.IsNaN(s.Status) },
+		},
+		{
+			name: "aliyun_vulscan_subtask_error", labels: append(slices.Clip(subtaskLabels), "code"),
+			help: "1 while the API reports this error code for the subtask and no newer scan has answered it. " +
+				"push_command_failed mostly means that the server's agent is offline.",
+			subtask: func(_ scan.View, s *scan.Subtask) (float64, bool) { return 1, s.Failing() },
+		},
+		{
+			name: "aliyun_vulscan_subtask_stalled", labels: subtaskLabels,
+			help:    "1 while an unfinished subtask has kept its status for stall_after. Look at the server's agent, and start the scan anew.",
+			subtask: func(v scan.View, s *scan.Subtask) (float64, bool) { return 1, v.Stalled(s) },
+		},
+		{
+			name: "aliyun_vulscan_subtask_errors_total", labels: []string{"account", "uuid", "server", "type", "code"}, counter: true,
+			help: "Times a subtask went into an error code. It appears with the first error, which an increase does not see: " +
+				"alert on scan_failures_total or subtask_error, and look here for the server.",
+			errorCount: func(e *scan.ErrorCount) float64 { return e.Count },
+		},
+	}
+}
+
+func sumMetrics() []metric {
+	return []metric{
+		{
+			name: "aliyun_vulscan_servers", labels: []string{"account", "state"},
+			help: "Servers watched: ok, failing (the last poll failed, or the account is refused), pending (not polled yet).",
+			totals: func(t *scan.Totals, put put) {
+				put(float64(t.OK), scan.StateOK)
+				put(float64(t.Failing), scan.StateFailing)
+				put(float64(t.Pending), scan.StatePending)
+			},
+		},
+		{
+			name: "aliyun_vulscan_subtasks", labels: []string{"account", "type", "status"},
+			help: "Subtasks in each status, by the status' name; unknown is a status that Alibaba does not document.",
+			totals: func(t *scan.Totals, put put) {
+				for _, of := range t.Types {
+					putByStatus(of.ByStatus[:], scan.StatusNames(), func(n float64, status string) { put(n, of.Type, status) })
+				}
+			},
+		},
+		{
+			name: "aliyun_vulscan_subtasks_failing", labels: []string{"account", "type", "code"},
+			help: "Subtasks that report an error code now. Find the servers with subtask_error.",
+			totals: func(t *scan.Totals, put put) {
+				for _, c := range t.Codes {
+					put(float64(c.Count), c.Type, c.Code)
+				}
+			},
+		},
+		{
+			name: "aliyun_vulscan_subtasks_stalled", labels: []string{"account", "type"},
+			help: "Unfinished subtasks whose status has not changed for stall_after. Find them with subtask_stalled.",
+			totals: func(t *scan.Totals, put put) {
+				for _, of := range t.Types {
+					put(float64(of.Stalled), of.Type)
+				}
+			},
+		},
+	}
+}
+
+// putByStatus puts a count for every documented status, and for the others, the
+// last one, only where there are any.
+func putByStatus(counts []int, names []string, put func(n float64, status string)) {
+	for place, n := range counts {
+		if place < len(counts)-1 || n > 0 {
+			put(float64(n), names[place])
+		}
+	}
+}
+
+func accountMetrics() []metric {
+	return []metric{
+		{
+			name: "aliyun_vulscan_api_request_limit", labels: []string{"account"},
+			help: "API calls a second allowed now. Below the configured requests_per_second the API has throttled: lower that, " +
+				"or raise the account's quota.",
+			account: func(s *scan.AccountStatus, _ time.Time, put put) { put(s.Allowed) },
+		},
+		{
+			name: "aliyun_vulscan_poll_lag_seconds", labels: []string{"account"},
+			help:    "How long the most overdue server has been due. One that grows means that the quota is too small for the servers and intervals.",
+			account: func(s *scan.AccountStatus, now time.Time, put put) { put(s.Lag(now).Seconds()) },
+		},
+		{
+			name: "aliyun_vulscan_discovery_last_success_timestamp_seconds", labels: []string{"account", "kind"},
+			help: "When the list of servers or tasks was last read completely, 0 if never. While it is old, what is new is not followed; " +
+				"the log says why.",
+			account: func(s *scan.AccountStatus, _ time.Time, put put) {
+				if s.Config.Discovery.Servers != nil {
+					put(unix(s.Found.Servers.At), discovery.KindServers)
+				}
+				if s.Config.Discovery.Tasks != nil {
+					put(unix(s.Found.Tasks.At), discovery.KindTasks)
+				}
+			},
+		},
+		{
+			name: "aliyun_vulscan_server_scans", labels: []string{"account", "task_id", "status"},
+			help: "Servers of a task by the status of their scan, as the task's list has it. Find those with server_scan_status.",
+			account: func(s *scan.AccountStatus, _ time.Time, put put) {
+				for _, l := range s.Lists {
+					if !l.At.IsZero() {
+						putByStatus(l.ByStatus[:], scan.ServerScanNames(), func(n float64, status string) { put(n, l.TaskID, status) })
+					}
+				}
+			},
+		},
+	}
+}
+
+func taskMetrics() []metric {
+	task := []string{"account", "task_id"}
+	return []metric{
+		{
+			name: "aliyun_vulscan_task_info", labels: append(slices.Clip(task), "source", "status"),
+			help: "Always 1: what started a discovered task, and its status in Security Center's words.",
+			task: func(t *sas.Task, put put) { put(1, t.ID, t.Source, t.Status) },
+		},
+		{
+			name: "aliyun_vulscan_task_progress_ratio", labels: task,
+			help: "How much of a discovered task is done, as Security Center says.",
+			task: func(t *sas.Task, put put) { putIf(!math.IsNaN(t.Progress), put, t.Progress, t.ID) },
+		},
+		{
+			name: "aliyun_vulscan_task_servers", labels: append(slices.Clip(task), "state"),
+			help: "Servers of a discovered task: total, and of those success and fail. Leave total out of sums. Find the failed ones with subtask_error.",
+			task: func(t *sas.Task, put put) {
+				putIf(t.Total >= 0, put, float64(t.Total), t.ID, "total")
+				putIf(t.Success >= 0, put, float64(t.Success), t.ID, "success")
+				putIf(t.Fail >= 0, put, float64(t.Fail), t.ID, "fail")
+			},
+		},
+		{
+			name: "aliyun_vulscan_task_start_timestamp_seconds", labels: task,
+			help: "When a discovered task began. None within a day means that scheduled scans do not run.",
+			task: func(t *sas.Task, put put) { putIf(!t.Start.IsZero(), put, unix(t.Start), t.ID) },
+		},
+		{
+			name: "aliyun_vulscan_task_end_timestamp_seconds", labels: task,
+			help: "When a discovered task ended; absent while it runs.",
+			task: func(t *sas.Task, put put) { putIf(!t.End.IsZero(), put, unix(t.End), t.ID) },
+		},
+	}
+}
+
+// putIf puts a value that may not be known.
+func putIf(known bool, put put, value float64, labels ...string) {
+	if known {
+		put(value, labels...)
+	}
+}
+
+func eventMetrics() []metric {
+	return []metric{
+		{
+			name: "aliyun_vulscan_api_requests_total", labels: []string{"account", "action", "result"}, counter: true,
+			help: "API calls by result: ok, the API's error code, or timeout, connection, canceled, response (an answer that cannot be believed). " +
 				"Look up a rising error code in the README's table of results.",
-		}, []string{"account", "action", "result"}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: namespace, Name: "api_request_duration_seconds",
-			Help:    "Time an API call took, failed ones included. Calls near the configured timeout mean a slow network or service.",
-			Buckets: []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}, NativeHistogramBucketFactor: 1.1,
-			NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour,
-		}, []string{"account", "action"}),
-		scans: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: namespace, Name: "scan_duration_seconds",
-			Help: "Time from the first sight of an unfinished subtask to its completion; the exemplar names the task. " +
+		},
+		{
+			name: "aliyun_vulscan_api_request_duration_seconds", labels: []string{"account", "action"},
+			help:    "Time an API call took, failed ones included. Calls near the configured timeout mean a slow network or service.",
+			buckets: []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		},
+		{
+			name: "aliyun_vulscan_scan_duration_seconds", labels: []string{"account", "type"},
+			help: "Time from the first sight of an unfinished subtask to its completion; the exemplar names the task. " +
 				"Compare its quantiles with stall_after.",
-			Buckets: []float64{30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800}, NativeHistogramBucketFactor: 1.1,
-			NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour,
-		}, []string{"account", "type"}),
-		anomalous: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: namespace, Name: "response_anomalies_total",
-			Help: "Parts of answers that did not fit Alibaba's documentation, by kind. A rise means that the API changed: compare versions of the exporter.",
-		}, []string{"account", "reason"}),
+			buckets: []float64{30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800},
+		},
+		{
+			name: "aliyun_vulscan_scan_failures_total", labels: []string{"account", "type"}, counter: true,
+			help: "Times any subtask of the account went into an error code. Alert on its increase; find the server with subtask_error.",
+		},
+		{
+			name: "aliyun_vulscan_exporter_shard_info", labels: []string{"shard", "total_shards"},
+			help: "Always 1: which share of the servers this process polls. Every number from 0 to total_shards - 1 has to be there once.",
+		},
+		{
+			name: "aliyun_vulscan_response_anomalies_total", labels: []string{"account", "reason"}, counter: true,
+			help: "Parts of answers that did not fit Alibaba's documentation, by kind. A rise means that the API changed: compare versions of the exporter.",
+		},
 	}
 }
 
-func (m *metrics) vectors() []prometheus.Collector {
-	return []prometheus.Collector{m.requests, m.duration, m.scans, m.anomalous}
+func boolean(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
-// addAccount makes an account's counters visible at 0, so that rates see their
-// first increase.
-func (m *metrics) addAccount(c config.Account) {
-	name, actions := c.Name, []string{sas.ActionVulCheckTaskStatusDetail}
-	if c.Discovery.Tasks != nil {
-		actions = append(actions, sas.ActionOnceTask)
-	}
-	if c.Discovery.Servers != nil {
-		actions = append(actions, sas.ActionInstances)
-	}
-	for _, action := range actions {
-		m.requests.WithLabelValues(name, action, sas.ResultOK)
-		m.duration.WithLabelValues(name, action)
-	}
-	for _, a := range append(sas.Anomalies(), codeLimit) {
-		m.anomalous.WithLabelValues(name, string(a))
-	}
-}
-
-// removeAccount drops an account that left the configuration.
-func (m *metrics) removeAccount(name string) {
-	account := prometheus.Labels{"account": name}
-	m.requests.DeletePartialMatch(account)
-	m.duration.DeletePartialMatch(account)
-	m.scans.DeletePartialMatch(account)
-	m.anomalous.DeletePartialMatch(account)
-}
-
-// observer gives what an account's client reports its requests to.
-func (m *metrics) observer(account string, codes *codeLabels) func(action, result string, took time.Duration) {
-	return func(action, result string, took time.Duration) {
-		m.requests.WithLabelValues(account, action, codes.label(result)).Inc()
-		m.duration.WithLabelValues(account, action).Observe(took.Seconds())
-	}
-}
-
-func (m *metrics) anomaly(account string, reason sas.Anomaly) {
-	m.anomalous.WithLabelValues(account, string(reason)).Inc()
-}
-
-func (m *metrics) anomalies(account string, counts map[sas.Anomaly]int) {
-	for reason, n := range counts {
-		m.anomalous.WithLabelValues(account, string(reason)).Add(float64(n))
-	}
-}
-
-func (m *metrics) scanEnded(account string, f finished) {
-	exemplar := f.taskID
-	if runes := []rune(exemplar); len(runes) > maxExemplarRunes {
-		exemplar = string(runes[:maxExemplarRunes])
-	}
-	observer := m.scans.WithLabelValues(account, f.typ).(prometheus.ExemplarObserver)
-	observer.ObserveWithExemplar(f.took.Seconds(), prometheus.Labels{"task_id": exemplar})
-}
+// unix returns a moment as Prometheus has it, to the millisecond; 0 for none.
+func unix(t time.Time) float64 { return float64(scan.InstantOf(t)) / 1000 }

@@ -1,4 +1,4 @@
-package collector
+package collector_test
 
 import (
 	"fmt"
@@ -82,7 +82,7 @@ func anomaliesAre(text string) string {
 	var b strings.Builder
 	for _, reason := range []string{
 		"code_limit", "count_invalid", "duplicate", "invalid_id", "invalid_utf8", "malformed_entry", "missing_id", "missing_list", "null_list",
-		"progress_invalid", "status_invalid", "status_unknown", "text_clipped", "time_invalid", "total_count_invalid", "type_not_asked", "wrong_type",
+		"progress_invalid", "status_invalid", "status_unknown", "text_clipped", "time_invalid", "total_count_invalid", "type_limit", "type_not_asked", "wrong_type",
 	} {
 		n := "0"
 		if counts[reason] != "" {

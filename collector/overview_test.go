@@ -1,4 +1,4 @@
-package collector
+package collector_test
 
 import (
 	"fmt"
@@ -6,19 +6,21 @@ import (
 	"testing"
 	"time"
 
+	"aliyun_vulscan_exporter/collector"
+	"aliyun_vulscan_exporter/collector/scan"
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
 // overview gives a fresh one.
-func (w *world) overview() *Overview {
-	pass(overviewAge)
+func (w *world) overview() *collector.Overview {
+	pass(time.Second)
 	return w.collector.Overview()
 }
 
 // noFilter leaves nothing out.
-var noFilter = Filter{Limit: 1000}
+var noFilter = collector.Filter{Limit: 1000}
 
-func namesOf(scans []Scan) string {
+func namesOf(scans []collector.Scan) string {
 	var b strings.Builder
 	for _, s := range scans {
 		fmt.Fprintf(&b, "%s/%s/%s/%s ", s.Server, s.TaskID, s.Type, s.Code)
@@ -39,7 +41,7 @@ func TestTroubleIsShownLongestFirst(t *testing.T) {
 		pass(2 * time.Minute)
 
 		o := w.overview()
-		found, all := o.Troubled(noFilter)
+		found, all := o.Problems(noFilter)
 		wantEqual(t, "trouble", namesOf(found), "web-1/t/cve/ web-2/t/cve/early web-2/t/sca/late")
 		wantEqual(t, "of", all, 3)
 		wantEqual(t, "stalled", fmt.Sprint(found[0].Stalled, found[1].Stalled), "true false")
@@ -48,13 +50,13 @@ func TestTroubleIsShownLongestFirst(t *testing.T) {
 			"web-1": "web-1/t/cve/",
 			"none":  "",
 		} {
-			found, _ := o.Troubled(Filter{Search: search, Limit: 10})
+			found, _ := o.Problems(collector.Filter{Search: search, Limit: 10})
 			wantEqual(t, "trouble of "+search, namesOf(found), want)
 		}
-		second, all := o.Troubled(Filter{Offset: 1, Limit: 1})
+		second, all := o.Problems(collector.Filter{Offset: 1, Limit: 1})
 		wantEqual(t, "the second page", namesOf(second), "web-2/t/cve/early")
 		wantEqual(t, "of", all, 3)
-		_, all = o.Troubled(Filter{Account: "other", Limit: 10})
+		_, all = o.Problems(collector.Filter{Account: "other", Limit: 10})
 		wantEqual(t, "in another account", all, 0)
 	})
 }
@@ -67,7 +69,7 @@ func TestServersAreSearchedAndPaged(t *testing.T) {
 		s.fails(3, 500, "ServerError")
 		w := startWorld(t, simulator.Options{Intercept: s.intercept}, yamlOf(yamlAccount("main", "stall_after: 10m\nsettled_interval: 1m", serversYAML(3)...)))
 		o := w.overview()
-		list := func(f Filter) string {
+		list := func(f collector.Filter) string {
 			var b strings.Builder
 			found, all := o.Servers(f)
 			for _, s := range found {
@@ -76,16 +78,16 @@ func TestServersAreSearchedAndPaged(t *testing.T) {
 			return fmt.Sprintf("%sof %d", &b, all)
 		}
 		wantEqual(t, "all", list(noFilter), "web-1 ok 1/0/0, web-2 ok 1/1/1, web-3 failing 0/0/0, of 3")
-		wantEqual(t, "a page", list(Filter{Offset: 2, Limit: 2}), "web-3 failing 0/0/0, of 3")
-		wantEqual(t, "failing", list(Filter{State: StateFailing, Limit: 9}), "web-3 failing 0/0/0, of 1")
-		wantEqual(t, "by name", list(Filter{Search: "WEB-2", Limit: 9}), "web-2 ok 1/1/1, of 1")
-		wantEqual(t, "by UUID", list(Filter{Search: uuid(1)[30:], Limit: 9}), "web-1 ok 1/0/0, of 1")
-		wantEqual(t, "of no account", list(Filter{Account: "other", Limit: 9}), "of 0")
+		wantEqual(t, "a page", list(collector.Filter{Offset: 2, Limit: 2}), "web-3 failing 0/0/0, of 3")
+		wantEqual(t, "failing", list(collector.Filter{State: scan.StateFailing, Limit: 9}), "web-3 failing 0/0/0, of 1")
+		wantEqual(t, "by name", list(collector.Filter{Search: "WEB-2", Limit: 9}), "web-2 ok 1/1/1, of 1")
+		wantEqual(t, "by UUID", list(collector.Filter{Search: uuid(1)[30:], Limit: 9}), "web-1 ok 1/0/0, of 1")
+		wantEqual(t, "of no account", list(collector.Filter{Account: "other", Limit: 9}), "of 0")
 
 		a := o.Accounts[0]
-		wantEqual(t, "account", fmt.Sprint(a.Account, a.OK, a.Failing, a.Pending, a.Configured == a.Allowed, a.Used > 0), "main2 1 0 true true")
-		wantEqual(t, "types", fmt.Sprint(a.Types), "[{cve [0 1 0 0 1 0] 1 0}]")
-		wantEqual(t, "its last error", fmt.Sprint(a.Trouble.Server, a.Trouble.Err.Result, a.Trouble.Err.RequestID != ""), "web-3ServerErrortrue")
+		wantEqual(t, "account", fmt.Sprint(a.Name, a.OK, a.Failing, a.Pending, a.Status.Config.RequestsPerSecond == a.Status.Allowed, a.Used > 0), "main2 1 0 true true")
+		wantEqual(t, "types", fmt.Sprint(a.Types), "[{cve [0 1 0 0 1 0] 0}]")
+		wantEqual(t, "its last error", fmt.Sprint(a.Status.Problem.Server, a.Status.Problem.Err.Result, a.Status.Problem.Err.RequestID != ""), "web-3ServerErrortrue")
 	})
 }
 
@@ -99,7 +101,7 @@ func TestAServersLastChangesAreKept(t *testing.T) {
 			wantEqual(t, "found", ok, true)
 			var b strings.Builder
 			for _, c := range d.Changes {
-				fmt.Fprintf(&b, "%s/%s/%s/%s ", c.TaskID, c.Type, StatusName(c.Status), c.Code)
+				fmt.Fprintf(&b, "%s/%s/%s/%s ", c.TaskID, c.Type, scan.StatusName(c.Status), c.Code)
 			}
 			return strings.TrimSpace(b.String())
 		}
@@ -113,11 +115,11 @@ func TestAServersLastChangesAreKept(t *testing.T) {
 		s.says(1, "v/cms/0", "u/sca/4/code")
 		pass(2 * time.Minute)
 		wantEqual(t, "one is no longer reported", changes(), "v/cms/unhandled/ u/sca/complete/code")
-		for i := range 2 * maxChanges {
+		for i := range 2 * 20 {
 			s.says(1, "v/cms/"+[]string{"1", "2"}[i%2], "u/sca/4/code")
 			pass(2 * time.Minute)
 		}
-		wantEqual(t, "many", strings.Count(changes(), "v/cms"), maxChanges)
+		wantEqual(t, "many", strings.Count(changes(), "v/cms"), 20)
 		wantEqual(t, "the newest", strings.HasPrefix(changes(), "v/cms/collected/ v/cms/collecting/"), true)
 		_, ok := w.overview().Server("main", "nobody")
 		wantEqual(t, "an unknown server", ok, false)
@@ -131,16 +133,16 @@ func TestAServersLastErrorIsRememberedForADay(t *testing.T) {
 		w := startWorld(t, simulator.Options{Intercept: s.intercept}, yamlOf(yamlAccount("main", "settled_interval: 1m", serverYAML(1))))
 		trouble := func() string {
 			d, _ := w.overview().Server("main", uuid(1))
-			if d.Trouble == nil {
+			if d.Problem == nil {
 				return d.State
 			}
-			return d.State + " " + d.Trouble.Err.Result
+			return d.State + " " + d.Problem.Err.Result
 		}
 		wantEqual(t, "failing", trouble(), "failing ServerError")
 		s.says(1, "t/cve/4")
 		pass(time.Hour)
 		wantEqual(t, "an hour later", trouble(), "ok ServerError")
-		pass(troubleAge)
+		pass(24 * time.Hour)
 		wantEqual(t, "a day later", trouble(), "ok")
 	})
 }
@@ -151,28 +153,9 @@ func TestAnOverviewIsMadeOnceASecond(t *testing.T) {
 		s.says(1, "t/cve/1")
 		w := startWorld(t, simulator.Options{Intercept: s.intercept}, yamlOf(yamlAccount("main", "", serverYAML(1))))
 		first := w.overview()
-		pass(overviewAge - time.Millisecond)
+		pass(time.Second - time.Millisecond)
 		wantEqual(t, "the same", w.collector.Overview() == first, true)
 		pass(time.Millisecond)
 		wantEqual(t, "a new one", w.collector.Overview() != first, true)
-		pass(overviewKept)
-		wantEqual(t, "kept for long", w.collector.overviews.last == nil, true)
-	})
-}
-
-func TestUsedQuotaIsThatOfTheLastMinute(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		q := newQuota(10)
-		for range 300 {
-			if err := q.wait(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		pass(time.Second)
-		if used := q.used(time.Now()); used < 4.9 || used > 5.1 {
-			t.Errorf("300 calls within a minute are %g a second", used)
-		}
-		pass(2 * time.Minute)
-		wantEqual(t, "later", q.used(time.Now()), 0.0)
 	})
 }

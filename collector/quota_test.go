@@ -1,11 +1,9 @@
-package collector
+package collector_test
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -70,31 +68,6 @@ func TestQuotaIsKeptAndUsed(t *testing.T) {
 	}
 }
 
-// Five minutes of 200 calls a second, without their HTTP.
-func TestQuotaAtAHighRate(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		q := newQuota(200)
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-		defer cancel()
-		var mu sync.Mutex
-		var calls []simulator.Call
-		var callers sync.WaitGroup
-		for range 8 {
-			callers.Go(func() {
-				for q.wait(ctx) == nil {
-					mu.Lock()
-					calls = append(calls, simulator.Call{Time: time.Now()})
-					mu.Unlock()
-				}
-			})
-		}
-		callers.Wait()
-		if got := busiestSecond(calls); got > 200 || len(calls) < 57000 {
-			t.Errorf("%d calls in a second, %d in all, want at most 200 and at least 57000", got, len(calls))
-		}
-	})
-}
-
 // A reload to another rate neither forgets the calls made nor bunches new ones.
 func TestQuotaIsKeptOverAReload(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -115,58 +88,4 @@ func TestQuotaIsKeptOverAReload(t *testing.T) {
 			t.Errorf("%d calls in a second, %d in all, at 3 a second", got, len(late))
 		}
 	})
-}
-
-// Late timers are made good, but never by more calls in a second.
-func TestQuotaTakesAtMostItsRateHoweverLateItIsAsked(t *testing.T) {
-	tests := map[string][]time.Duration{ // gaps between questions
-		"at once":           {0},
-		"late every time":   {0, 130 * time.Millisecond},
-		"after a long rest": {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10 * time.Second},
-		"in bursts":         {0, 0, 0, 40 * time.Millisecond, 900 * time.Millisecond},
-	}
-	for name, gaps := range tests {
-		t.Run(name, func(t *testing.T) {
-			q := newQuota(10)
-			now := time.Unix(epoch, 0)
-			var calls []simulator.Call
-			for i := range 20000 {
-				if q.take(now) <= 0 {
-					calls = append(calls, simulator.Call{Time: now})
-				}
-				now = now.Add(gaps[i%len(gaps)] + time.Millisecond)
-			}
-			if got := busiestSecond(calls); got > 10 {
-				t.Errorf("%d calls in a second, want at most 10", got)
-			}
-		})
-	}
-}
-
-func TestQuotaConfigure(t *testing.T) {
-	now := time.Unix(epoch, 0)
-	filled := func(limit float64) *quota {
-		q := newQuota(limit)
-		for at := now.Add(-2 * time.Second); at.Before(now); at = at.Add(time.Millisecond) {
-			q.take(at)
-		}
-		return q
-	}
-	for _, tt := range []struct{ from, to float64 }{{10, 3}, {3, 10}, {2.5, 2}, {200, 10}, {10, 0.5}, {5, 5}} {
-		t.Run(fmt.Sprint(tt.from, " to ", tt.to), func(t *testing.T) {
-			q := filled(tt.from)
-			q.configure(tt.to)
-			wantEqual(t, "allowed", q.allowed(), tt.to)
-			first := now
-			for wait := q.take(first); wait > 0; wait = q.take(first) {
-				first = first.Add(wait)
-			}
-			if most := time.Duration(1.1 * float64(time.Second) * max(1/tt.from, 1/tt.to)); first.Sub(now) > most && tt.to >= tt.from {
-				t.Errorf("the first call waits %v, want at most %v", first.Sub(now), most)
-			}
-			if tt.to < tt.from && tt.to < 3 && first.Equal(now) {
-				t.Error("calls already made are forgotten")
-			}
-		})
-	}
 }

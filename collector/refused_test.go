@@ -1,4 +1,4 @@
-package collector
+package collector_test
 
 import (
 	"net/http"
@@ -59,12 +59,12 @@ func TestRefusedAccountIsOnlyProbed(t *testing.T) {
 				if len(told) != 1 || !strings.Contains(told[0], tt.code) || !strings.Contains(told[0], "level=error") {
 					t.Errorf("logged %q", told)
 				}
-				wantEqual(t, "refused", w.collector.Summaries()[0].Refused, true)
+				wantEqual(t, "refused", w.summaries()[0].Refused, true)
 
 				f.set(0, "")
 				pass(40 * time.Second)
 				wantEqual(t, "up", w.value("server_up"), len(tt.many))
-				wantEqual(t, "refused", w.collector.Summaries()[0].Refused, false)
+				wantEqual(t, "refused", w.summaries()[0].Refused, false)
 				if told := w.log.String(); strings.Count(told, "credentials accepted again") != 1 {
 					t.Errorf("logged %s", told)
 				}
@@ -121,7 +121,7 @@ func TestWrongKeysAndClocksAreRefusals(t *testing.T) {
 				w := startWorld(t, tt.options, yamlOf(yamlAccount("main", "concurrency: 1", serversYAML(5)...)))
 				pass(5*time.Minute - time.Second)
 				wantEqual(t, "calls", w.counted("api_requests_total", "result")[tt.code], 10*tt.probe)
-				wantEqual(t, "refused", w.collector.Summaries()[0].Refused, true)
+				wantEqual(t, "refused", w.summaries()[0].Refused, true)
 				wantEqual(t, "lines of log", len(w.log.severe()), 1)
 			})
 		})

@@ -2,107 +2,76 @@ package collector_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/go-kit/log"
-	fastgzip "github.com/klauspost/compress/gzip"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	dto "github.com/prometheus/client_model/go"
 
-	"aliyun_vulscan_exporter/collector"
-	"aliyun_vulscan_exporter/internal/web"
+	"aliyun_vulscan_exporter/collector/expose"
 )
 
-// seriesPerServer is how many a server of a LargeFleet has, nearly.
+// seriesPerServer is how many a server of a large fleet has, nearly.
 const seriesPerServer = 12.8
 
-const (
-	text      = "text/plain;version=0.0.4"
-	open      = "application/openmetrics-text;version=1.0.0"
-	protobuf  = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
-	changedIn = 100 // one server of so many answers between two scrapes
-)
+const changedIn = 100 // one server of so many answers between two scrapes
 
 // BenchmarkScrape times whole HTTP scrapes over loopback, 1% of the servers
-// having changed since the last, beside the same series by other ways.
+// having changed since the last, beside client_golang's const metrics of the
+// same series in the same format.
 func BenchmarkScrape(b *testing.B) {
-	for _, series := range []int{10_000, 100_000, 400_000, 800_000} {
+	formats := []struct{ name, accept string }{{"text", acceptText}, {"openmetrics", acceptOpenMetrics}, {"protobuf", acceptProtobuf}}
+	for _, series := range []int{10_000, 100_000, 800_000} {
 		b.Run(fmt.Sprintf("series=%d", series), func(b *testing.B) {
 			servers := int(float64(series) / seriesPerServer)
-			fleet := collector.NewLargeFleet(servers)
-			change := func() { _ = fleet.Change(servers / changedIn) }
+			fleet := newLargeFleet(servers)
+			change := func() { fleet.change(servers / changedIn) }
+			ours, constMetrics := exposition(b, fleet), constMetricsOf(fleet)
 			took := map[string]time.Duration{}
-			run := func(name string, h http.Handler, change func(), accept, encoding string) {
-				b.Run(name, func(b *testing.B) { took[name] = scrapes(b, h, change, accept, encoding) })
+			for _, f := range formats {
+				b.Run(f.name+"_gzip", func(b *testing.B) { took[f.name] = scrapes(b, ours, change, f.accept, "gzip") })
+				b.Run("const_"+f.name+"_gzip", func(b *testing.B) { took["const_"+f.name] = scrapes(b, constMetrics, change, f.accept, "gzip") })
 			}
-			ours := exporter(b, fleet)
-			run("text", ours, change, text, "identity")
-			run("text_gzip", ours, change, text, "gzip")
-			run("openmetrics", ours, change, open, "identity")
-			run("openmetrics_gzip", ours, change, open, "gzip")
-			run("protobuf_gzip", ours, change, protobuf, "gzip")
-			b.Run("text_and_loopback_in_turn", func(b *testing.B) { inTurn(b, ours, fromMemory(b, ours), change) })
-			for name, compress := range map[string]func(io.Writer) io.WriteCloser{
-				"on_change": nil, "on_change_gzip": func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
-				"on_change_fast_gzip": func(w io.Writer) io.WriteCloser { return fastgzip.NewWriter(w) },
-			} {
-				h, change := renderedOnChange(fleet, compress)
-				run(name, h, func() { change(servers / changedIn) }, text, "")
-			}
-			registry := prometheus.NewRegistry()
-			registry.MustRegister(fleet.Fleet())
-			constMetrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
-			run("const", constMetrics, change, text, "identity")
-			run("const_gzip", constMetrics, change, text, "gzip")
-			gauges, set := gaugeVecs(b, registry)
-			run("gaugevec", gauges, func() { set(servers / changedIn) }, text, "identity")
-			run("gaugevec_gzip", gauges, func() { set(servers / changedIn) }, text, "gzip")
 			b.Run("ratios", func(b *testing.B) {
 				for b.Loop() { // all was measured above
 				}
-				for _, r := range [][2]string{
-					{"const", "text"},
-					{"gaugevec", "text"},
-					{"const_gzip", "text_gzip"},
-					{"gaugevec_gzip", "text_gzip"},
-					{"on_change_gzip", "text_gzip"},
-					{"on_change_fast_gzip", "text_gzip"},
-					{"on_change", "text"},
-				} {
-					b.ReportMetric(float64(took[r[0]])/float64(took[r[1]]), r[0]+"/"+r[1])
+				slowest, fastest := time.Duration(0), time.Duration(1<<62)
+				for _, f := range formats {
+					b.ReportMetric(float64(took["const_"+f.name])/float64(took[f.name]), "const/"+f.name)
+					slowest, fastest = max(slowest, took[f.name]), min(fastest, took[f.name])
 				}
+				b.ReportMetric(float64(slowest)/float64(fastest), "slowest/fastest")
 			})
+			b.Run("text_and_loopback_in_turn", func(b *testing.B) { inTurn(b, ours, fromMemory(b, ours), change) })
 		})
 	}
 }
 
-// exporter is the handler of an exporter of the fleet.
-func exporter(b testing.TB, fleet *collector.LargeFleet) http.Handler {
-	b.Helper()
-	rest, servers := prometheus.NewRegistry(), prometheus.NewRegistry()
-	rest.MustRegister(fleet)
-	servers.MustRegister(fleet.Fleet())
-	h, err := web.New(web.Options{
-		Families: fleet.Families, Fleet: servers, Rest: rest, Summaries: fleet.Summaries,
-		TelemetryPath: "/metrics", Logger: log.NewNopLogger(),
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	return h
+// exposition is the handler of an exporter of the fleet.
+func exposition(tb testing.TB, fleet *largeFleet) http.Handler {
+	tb.Helper()
+	events := prometheus.NewRegistry()
+	events.MustRegister(fleet)
+	return expose.Handler(expose.Options{Scrape: fleet.Scrape, Others: events, Failed: func(err error) { tb.Error(err) }})
 }
 
-// scrapes times scrapes from request to the answer's last byte, and gives what
+// constMetricsOf is the same by client_golang.
+func constMetricsOf(fleet *largeFleet) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(fleet, fleet.ConstMetrics())
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true, EnableOpenMetricsTextCreatedSamples: true})
+}
+
+// scrapes times scrapes from request to the answer's last byte, and returns what
 // one takes.
 func scrapes(b *testing.B, h http.Handler, change func(), accept, encoding string) time.Duration {
 	server := httptest.NewServer(h)
@@ -127,7 +96,7 @@ func inTurn(b *testing.B, h, memory http.Handler, change func()) {
 	defer loopback.Close()
 	timed := func(server *httptest.Server) time.Duration {
 		start := time.Now()
-		scrape(b, server, text, "identity")
+		scrape(b, server, acceptText, "identity")
 		return time.Since(start)
 	}
 	timed(ours)
@@ -141,12 +110,10 @@ func inTurn(b *testing.B, h, memory http.Handler, change func()) {
 		slices.Sort(all)
 		return float64(all[len(all)/2])
 	}
-	b.ReportMetric(median(texts), "text-ns")
-	b.ReportMetric(median(copies), "loopback-ns")
 	b.ReportMetric(median(texts)/median(copies), "text/loopback")
 }
 
-// scrape reads an answer to its last byte, and gives its size.
+// scrape reads an answer to its last byte, and returns its size.
 func scrape(b *testing.B, server *httptest.Server, accept, encoding string) int64 {
 	b.Helper()
 	r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, server.URL+"/metrics", http.NoBody)
@@ -170,79 +137,112 @@ func scrape(b *testing.B, server *httptest.Server, accept, encoding string) int6
 // fromMemory answers with the bytes that another handler has answered with.
 func fromMemory(b *testing.B, h http.Handler) http.Handler {
 	b.Helper()
-	r := httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody)
-	r.Header.Set("Accept", text)
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	all := w.Body.Bytes()
-	b.Logf("%d series", bytes.Count(all, []byte("\n"))-2*bytes.Count(all, []byte("# HELP ")))
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Length", strconv.Itoa(len(all)))
-		_, _ = w.Write(all)
-	})
-}
-
-// renderedOnChange serves text that was rendered when a server changed, as
-// kube-state-metrics does: a map of objects, each with a text for every family.
-// It is compressed, if at all, when it is asked for.
-func renderedOnChange(fleet *collector.LargeFleet, compress func(io.Writer) io.WriteCloser) (h http.Handler, change func(servers int)) {
-	texts, headers := fleet.Texts()
-	change = func(servers int) {
-		for _, i := range fleet.Change(servers) {
-			texts[fleet.UUID(i)] = fleet.TextOf(i)
-		}
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		out := io.Writer(w)
-		if compress != nil {
-			zipped := compress(w)
-			defer func() { _ = zipped.Close() }()
-			out = zipped
-		}
-		for family, header := range headers {
-			_, _ = io.WriteString(out, header)
-			for _, text := range texts {
-				_, _ = out.Write(text[family])
-			}
-		}
-	}), change
-}
-
-// gaugeVecs serves the series of another registry from client_golang's vectors.
-// set gives so many servers' series another value.
-func gaugeVecs(b *testing.B, from prometheus.Gatherer) (h http.Handler, set func(servers int)) {
-	b.Helper()
-	families, err := from.Gather()
-	if err != nil {
+	var all bytes.Buffer
+	if _, err := io.Copy(&all, scraped(b, h, acceptText, "identity")); err != nil {
 		b.Fatal(err)
 	}
-	registry := prometheus.NewRegistry()
-	var gauges []prometheus.Gauge
-	for _, f := range families {
-		names, _ := labels(f.GetMetric()[0])
-		vec := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: f.GetName(), Help: f.GetHelp()}, names)
-		registry.MustRegister(vec)
-		for _, m := range f.GetMetric() {
-			_, values := labels(m)
-			g := vec.WithLabelValues(values...)
-			g.Set(m.GetGauge().GetValue() + m.GetCounter().GetValue())
-			if strings.Contains(f.GetName(), "subtask_") {
-				gauges = append(gauges, g)
+	b.Logf("%d series", bytes.Count(all.Bytes(), []byte("\n"))-2*bytes.Count(all.Bytes(), []byte("# HELP ")))
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(all.Bytes()) })
+}
+
+// BenchmarkConcurrentScrapes compares the heap at its highest while eight
+// scrapers of 20,000 servers read protobuf, and while they read text.
+func BenchmarkConcurrentScrapes(b *testing.B) {
+	for b.Loop() {
+		peaks := map[string]float64{}
+		for _, accept := range []string{acceptText, acceptProtobuf} {
+			fleet := newLargeFleet(20_000)
+			server := httptest.NewServer(exposition(b, fleet))
+			stop := make(chan struct{})
+			var highest atomic.Uint64
+			var watching, scraping sync.WaitGroup
+			watching.Go(func() { highest.Store(highestHeap(stop)) })
+			for range 8 {
+				scraping.Go(func() {
+					for range 5 {
+						scrape(b, server, accept, "gzip")
+					}
+				})
 			}
+			scraping.Wait()
+			close(stop)
+			watching.Wait()
+			server.Close()
+			peaks[accept] = float64(highest.Load())
+			runtime.KeepAlive(fleet)
 		}
+		b.ReportMetric(peaks[acceptText]/(1<<20), "text-MiB")
+		b.ReportMetric(peaks[acceptProtobuf]/(1<<20), "protobuf-MiB")
+		b.ReportMetric(peaks[acceptProtobuf]/peaks[acceptText], "protobuf/text")
 	}
-	next := 0
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), func(servers int) {
-		for range servers * 8 {
-			gauges[next%len(gauges)].Set(float64(next))
-			next += changedIn
+}
+
+// highestHeap looks at the heap every few milliseconds until stop.
+func highestHeap(stop <-chan struct{}) (highest uint64) {
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		highest = max(highest, m.HeapAlloc)
+		select {
+		case <-ticker.C:
+		case <-stop:
+			return highest
 		}
 	}
 }
 
-func labels(m *dto.Metric) (names, values []string) {
-	for _, pair := range m.GetLabel() {
-		names, values = append(names, pair.GetName()), append(values, pair.GetValue())
+// By every way that an answer goes, its text is the same.
+func TestTextIsTheSameHoweverItIsSent(t *testing.T) {
+	t.Parallel()
+	const path = "/metrics?name[]=aliyun_vulscan_subtask_status&name[]=aliyun_vulscan_server_up"
+	h := exposition(t, newLargeFleet(5_000))
+	recorded := httptest.NewRecorder()
+	h.ServeHTTP(recorded, httptest.NewRequest(http.MethodGet, path, http.NoBody))
+	want := recorded.Body.String()
+	if strings.Count(want, "\n") < 20_000 {
+		t.Fatalf("%d bytes", len(want))
 	}
-	return names, values
+	for name, way := range map[string]struct {
+		method    string
+		encrypted bool
+		http2     bool
+	}{
+		"plain":            {http.MethodGet, false, false},
+		"only the headers": {http.MethodHead, false, false},
+		"TLS":              {http.MethodGet, true, false},
+		"HTTP/2":           {http.MethodGet, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewUnstartedServer(h)
+			server.EnableHTTP2 = way.http2
+			if way.encrypted {
+				server.StartTLS()
+			} else {
+				server.Start()
+			}
+			defer server.Close()
+			for range 2 { // on the same connection
+				r, err := http.NewRequestWithContext(t.Context(), way.method, server.URL+path, http.NoBody)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header.Set("Accept-Encoding", "identity")
+				resp, err := server.Client().Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+				if err != nil || way.method == http.MethodGet && string(got) != want {
+					t.Errorf("%d bytes, which are not the %d wanted: %v", len(got), len(want), err)
+				}
+				if wantHTTP2 := resp.ProtoMajor == 2; wantHTTP2 != way.http2 {
+					t.Errorf("answered in %s", resp.Proto)
+				}
+			}
+		})
+	}
 }

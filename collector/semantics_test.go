@@ -1,4 +1,4 @@
-package collector
+package collector_test
 
 import (
 	"fmt"
@@ -126,7 +126,7 @@ func TestQuestionsThatNameTheSameMainTask(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		intercept := func(w http.ResponseWriter, r *simulator.Request) bool {
 			said := "16190385/cve/4/A"
-			if len(r.TaskIDs) < maxTaskIDs {
+			if len(r.TaskIDs) < 50 {
 				said = "16190385/cve/1/B"
 			}
 			reply{body: subtasks(said)}.write(w)

@@ -1,4 +1,4 @@
-package collector
+package collector_test
 
 import (
 	"strings"
@@ -39,7 +39,6 @@ func TestEveryStatusOfEveryTypeIsAlwaysThere(t *testing.T) {
 	})
 }
 
-// In rendered text the sums are changed by what changed.
 func TestSumsOfATypeOrCodeGoWithTheLastSubtaskThatHasIt(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
@@ -50,7 +49,7 @@ func TestSumsOfATypeOrCodeGoWithTheLastSubtaskThatHasIt(t *testing.T) {
 			s.says(2, "t/cve/1")
 			pass(2 * time.Minute)
 			compareWithPromhttp(t, w.collector)
-			text := rendered(t, w.collector, Form{})
+			text := w.exposition()
 			for _, of := range []struct{ reported, sum string }{{"t/cms", `subtasks_stalled{account="main",type="cms"}`}, {"/A", `code="A"`}, {"/B", `code="B"`}, {"/9", `status="unknown"`}} {
 				there := strings.Contains(strings.Join(said, " "), of.reported)
 				wantEqual(t, of.sum+" after "+strings.Join(said, " "), sumsOf(text, of.sum), there)
@@ -87,7 +86,13 @@ func TestSubtaskStallsWhenItsStatusRests(t *testing.T) {
 		wantEqual(t, "stalled after the other ended", stalled(), 0)
 		s.fails(1, 500, "ServerError")
 		pass(10 * time.Minute)
-		wantEqual(t, "stalled while polls fail", stalled(), 1)
+		wantEqual(t, "stalled while polls fail", stalled(), 0) // it was not when it was last seen
+		s.says(1, "t/cve/4/A", "u/cve/4", "v/cve/3")
+		pass(5 * time.Minute)
+		wantEqual(t, "stalled once it is seen again", stalled(), 1)
+		s.fails(1, 500, "ServerError")
+		pass(30 * time.Minute)
+		wantEqual(t, "still stalled while polls fail", stalled(), 1)
 	})
 }
 
@@ -170,7 +175,7 @@ func checkExemplar(t *testing.T, h *dto.Histogram, task string) {
 // scans gives the only histogram of scan durations, or an empty one.
 func (w *world) scans() *dto.Histogram {
 	w.t.Helper()
-	found, err := w.registry.Gather()
+	found, err := w.Gather()
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -2,15 +2,16 @@ package collector
 
 import "fmt"
 
-// Verdict returns the first reason why polling everything once did not
-// succeed, or nil if every server of every account was polled with success.
-func Verdict(summaries []Summary) error {
-	for _, s := range summaries {
-		if s.Incomplete > 0 {
-			return fmt.Errorf("account %q: not everything could be discovered: the log says why", s.Account)
+// Verdict returns an error if anything of what was to be polled once was not, or
+// not with success.
+func (o *Overview) Verdict() error {
+	for i := range o.Accounts {
+		a := &o.Accounts[i]
+		if len(a.Incomplete()) > 0 {
+			return fmt.Errorf("account %q: not everything could be discovered: the log says why", a.Name)
 		}
-		if s.Failing > 0 || s.Refused || s.Waiting > 0 {
-			return fmt.Errorf("account %q: the polls of %d of its %d servers did not succeed", s.Account, s.Failing+s.Pending, s.Servers())
+		if a.Failing > 0 || a.Status.Refused || a.Waiting > 0 {
+			return fmt.Errorf("account %q: the polls of %d of its %d servers did not succeed", a.Name, a.Failing+a.Pending, a.Servers())
 		}
 	}
 	return nil

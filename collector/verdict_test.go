@@ -1,28 +1,35 @@
 package collector
 
 import (
+	"errors"
 	"strings"
 	"testing"
+
+	"aliyun_vulscan_exporter/collector/scan"
 )
 
 func TestVerdictNamesTheFirstAccountThatDidNotSucceed(t *testing.T) {
-	good := Summary{Account: "good", OK: 3}
+	account := func(name string, t scan.Totals, refused bool) AccountOverview {
+		return AccountOverview{Name: name, Totals: t, Status: &scan.AccountStatus{Refused: refused}}
+	}
+	good, unread := account("good", scan.Totals{OK: 3}, false), account("b", scan.Totals{OK: 1}, false)
+	unread.Status.Found.Tasks.Err = errors.New("no permission")
 	for name, c := range map[string]struct {
-		summaries []Summary
-		want      string // empty: success
+		accounts []AccountOverview
+		want     string // empty: success
 	}{
 		"no account":             {nil, ""},
-		"nothing to poll":        {[]Summary{{Account: "idle"}}, ""},
-		"all polled":             {[]Summary{good, {Account: "b", OK: 1}}, ""},
-		"without tasks to ask":   {[]Summary{{Account: "b", Pending: 2}}, ""},
-		"a poll failed":          {[]Summary{good, {Account: "b", OK: 2, Failing: 1}}, `account "b": the polls of 1 of its 3 servers`},
-		"refused":                {[]Summary{{Account: "b", Pending: 2, Refused: true}}, `account "b": the polls of 2 of its 2 servers`},
-		"not polled":             {[]Summary{{Account: "b", OK: 1, Pending: 1, Waiting: 1}}, `account "b": the polls of 1 of its 2 servers`},
-		"a list cannot be read":  {[]Summary{{Account: "b", OK: 1, Incomplete: 1}}, `account "b": not everything could be discovered`},
-		"the first is the named": {[]Summary{{Account: "a", Failing: 1}, {Account: "b", Failing: 1}}, `account "a"`},
+		"nothing to poll":        {[]AccountOverview{account("idle", scan.Totals{}, false)}, ""},
+		"all polled":             {[]AccountOverview{good, account("b", scan.Totals{OK: 1}, false)}, ""},
+		"without tasks to ask":   {[]AccountOverview{account("b", scan.Totals{Pending: 2}, false)}, ""},
+		"a poll failed":          {[]AccountOverview{good, account("b", scan.Totals{OK: 2, Failing: 1}, false)}, `account "b": the polls of 1 of its 3 servers`},
+		"refused":                {[]AccountOverview{account("b", scan.Totals{Failing: 2}, true)}, `account "b": the polls of 2 of its 2 servers`},
+		"not polled":             {[]AccountOverview{account("b", scan.Totals{OK: 1, Pending: 1, Waiting: 1}, false)}, `account "b": the polls of 1 of its 2 servers`},
+		"a list cannot be read":  {[]AccountOverview{unread}, `account "b": not everything could be discovered`},
+		"the first is the named": {[]AccountOverview{account("a", scan.Totals{Failing: 1}, false), account("b", scan.Totals{Failing: 1}, false)}, `account "a"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := Verdict(c.summaries)
+			err := (&Overview{Accounts: c.accounts}).Verdict()
 			if (err == nil) != (c.want == "") || err != nil && !strings.HasPrefix(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}

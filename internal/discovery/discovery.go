@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,6 +39,14 @@ type Server struct {
 	// Types are those of the account that exist for the server's system; at
 	// least one. Other servers may share the slice.
 	Types []string
+	// Online says that the agent on the server is.
+	Online bool
+}
+
+// Same reports whether two servers are polled and shown alike.
+func (s *Server) Same(as *Server) bool {
+	return s.UUID == as.UUID && s.Name == as.Name && s.InstanceID == as.InstanceID && s.Region == as.Region &&
+		s.IP == as.IP && s.OS == as.OS && s.Online == as.Online && slices.Equal(s.Types, as.Types)
 }
 
 // List is what is known of one kind. Nobody changes its items.

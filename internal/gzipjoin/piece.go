@@ -84,3 +84,6 @@ func (p Piece) Emptied() Piece { return Piece{deflated: p.deflated[:0], shift: o
 // same says whether two pieces are of the same text: 96 bits of two unrelated
 // sums of it agree, and its length.
 func (p Piece) same(as Piece) bool { return p.hash == as.hash && p.crc == as.crc && p.size == as.size }
+
+// TextSize is the length of the piece's text in bytes.
+func (p Piece) TextSize() int { return p.size }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"aliyun_vulscan_exporter/collector"
+	"aliyun_vulscan_exporter/collector/scan"
 )
 
 // The shapes of /api/v1/status and /api/v1/status/server, as docs/api.md has them.
@@ -15,7 +16,7 @@ type (
 	apiStatus struct {
 		At       time.Time        `json:"at"`
 		Accounts []apiAccount     `json:"accounts"`
-		Troubled apiList[apiScan] `json:"troubled"`
+		Problems apiList[apiScan] `json:"troubled"`
 		Servers  apiList[apiLine] `json:"servers"`
 	}
 	// apiList is a page of a list that has Total lines.
@@ -35,7 +36,7 @@ type (
 		CallsAllowed      float64     `json:"calls_per_second_allowed"`
 		CallsConfigured   float64     `json:"calls_per_second_configured"`
 		LagSeconds        float64     `json:"lag_seconds"`
-		LastError         *apiTrouble `json:"last_error"`
+		LastError         *apiProblem `json:"last_error"`
 		DiscoveryProblems []string    `json:"discovery_problems"`
 		Types             []apiType   `json:"types"`
 	}
@@ -45,7 +46,7 @@ type (
 		Failing  int            `json:"failing"`
 		Stalled  int            `json:"stalled"`
 	}
-	apiTrouble struct {
+	apiProblem struct {
 		At         time.Time `json:"at"`
 		Action     string    `json:"action"`
 		HTTPStatus int       `json:"http_status"`
@@ -91,7 +92,7 @@ type (
 		TotalCount *int64            `json:"total_count"`
 		Scans      []apiScan         `json:"scans"`
 		Changes    []apiChange       `json:"changes"`
-		LastError  *apiTrouble       `json:"last_error"`
+		LastError  *apiProblem       `json:"last_error"`
 	}
 	apiChange struct {
 		At         time.Time `json:"at"`
@@ -112,12 +113,12 @@ func (h *handler) apiStatus(w http.ResponseWriter, r *http.Request) {
 	o := h.Overview()
 	answer := apiStatus{At: o.At.UTC(), Accounts: []apiAccount{}}
 	for _, a := range o.Accounts {
-		if f.account == "" || f.account == a.Account {
+		if f.account == "" || f.account == a.Name {
 			answer.Accounts = append(answer.Accounts, accountOf(a))
 		}
 	}
-	troubled, total := o.Troubled(f.of(f.troubled))
-	answer.Troubled = apiList[apiScan]{total, f.troubled, f.limit, mapped(troubled, scanOf)}
+	problems, total := o.Problems(f.of(f.problems))
+	answer.Problems = apiList[apiScan]{total, f.problems, f.limit, mapped(problems, scanOf)}
 	servers, total := o.Servers(f.of(f.page))
 	answer.Servers = apiList[apiLine]{total, f.page, f.limit, mapped(servers, lineOf)}
 	writeJSON(w, http.StatusOK, answer)
@@ -131,10 +132,10 @@ func (h *handler) apiServer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := apiServer{
-		apiLine: lineOf(d.Server), InstanceID: d.InstanceID, Region: d.Region, IP: d.IP, OS: d.OS, Labels: d.Labels,
-		TaskIDs: d.TaskIDs, Types: d.Types, Scans: mapped(d.Scans, scanOf), LastError: troubleOf(d.Trouble),
+		apiLine: lineOf(d.Server), InstanceID: d.Asset().InstanceID, Region: d.Asset().Region, IP: d.Asset().IP, OS: d.Asset().OS, Labels: d.Labels,
+		TaskIDs: d.TaskIDs, Types: d.Types, Scans: mapped(d.Scans, scanOf), LastError: problemOf(d.Problem),
 		Changes: mapped(d.Changes, func(c collector.Change) apiChange {
-			return apiChange{c.At.UTC(), c.TaskID, c.Type, reported(c.Status), collector.StatusName(c.Status), c.Code}
+			return apiChange{c.At.UTC(), c.TaskID, c.Type, reported(c.Status), scan.StatusName(c.Status), c.Code}
 		}),
 	}
 	if d.Total >= 0 {
@@ -152,34 +153,34 @@ func mapped[A, B any](list []A, to func(A) B) []B {
 	return all
 }
 
-func accountOf(a collector.AccountStatus) apiAccount {
+func accountOf(a collector.AccountOverview) apiAccount {
 	out := apiAccount{
-		Account: a.Account, ServersOK: a.OK, ServersFailing: a.Failing, ServersPending: a.Pending, Refused: a.Refused,
-		CallsUsed: a.Used, CallsAllowed: a.Allowed, CallsConfigured: a.Configured, LagSeconds: a.Lag.Seconds(),
-		LastError:         troubleOf(a.Trouble),
-		DiscoveryProblems: mapped(a.Discovery, error.Error),
-		Types: mapped(a.Types, func(t collector.TypeStatus) apiType {
+		Account: a.Name, ServersOK: a.OK, ServersFailing: a.Failing, ServersPending: a.Pending, Refused: a.Status.Refused,
+		CallsUsed: a.Used, CallsAllowed: a.Status.Allowed, CallsConfigured: a.Status.Config.RequestsPerSecond, LagSeconds: a.Lag.Seconds(),
+		LastError:         problemOf(a.Status.Problem),
+		DiscoveryProblems: mapped(a.Incomplete(), error.Error),
+		Types: mapped(a.Types, func(t scan.TypeTotals) apiType {
 			by := make(map[string]int)
-			for place, name := range collector.StatusNames() {
+			for place, name := range scan.StatusNames() {
 				by[name] = t.ByStatus[place]
 			}
-			return apiType{t.Type, by, t.Failing, t.Stalled}
+			return apiType{t.Type, by, a.FailingOf(t.Type), t.Stalled}
 		}),
 	}
 	return out
 }
 
-func troubleOf(t *collector.Trouble) *apiTrouble {
+func problemOf(t *scan.Problem) *apiProblem {
 	if t == nil {
 		return nil
 	}
-	return &apiTrouble{t.At.UTC(), t.Err.Action, t.Err.Status, t.Err.Result, t.Err.Meaning(), t.Err.RequestID}
+	return &apiProblem{t.At.UTC(), t.Err.Action, t.Err.Status, t.Err.Result, t.Err.Meaning(), t.Err.RequestID}
 }
 
 func scanOf(s collector.Scan) apiScan {
 	return apiScan{
 		Account: s.Account, UUID: s.UUID, Server: s.Server, TaskID: s.TaskID, Type: s.Type, Status: reported(s.Status),
-		StatusName: collector.StatusName(s.Status), Code: s.Code, Stalled: s.Stalled, LastChange: s.Changed.UTC(), LastMove: s.Moved.UTC(),
+		StatusName: scan.StatusName(s.Status), Code: s.Code, Stalled: s.Stalled, LastChange: s.Changed.UTC(), LastMove: s.Moved.UTC(),
 	}
 }
 

@@ -49,7 +49,7 @@ func TestBrokenSeriesLeaveTheOthersServed(t *testing.T) {
 			registry := prometheus.NewRegistry()
 			registry.MustRegister(metrics)
 			o := options()
-			o.Rest, o.Logger = registry, log.NewLogfmtLogger(&text)
+			o.Others, o.Logger = registry, log.NewLogfmtLogger(&text)
 			got := get(handler(t, o), "/metrics")
 			if got.Code != http.StatusOK || !strings.Contains(got.Body.String(), "\ngood 1\n") {
 				t.Errorf("%d %s", got.Code, got.Body)
@@ -66,7 +66,7 @@ func TestScrapeOfNothingButFailuresFails(t *testing.T) {
 	o := options()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(gauges{prometheus.NewInvalidMetric(prometheus.NewDesc("broken", "Help.", nil, nil), errors.New("no value"))})
-	o.Rest = registry
+	o.Others = registry
 	if got := get(handler(t, o), "/metrics"); got.Code != http.StatusInternalServerError {
 		t.Errorf("%d %s", got.Code, got.Body)
 	}
@@ -88,7 +88,7 @@ func TestScrapesBeyondTheLimitAreAnswered503(t *testing.T) {
 			registry := prometheus.NewRegistry()
 			registry.MustRegister(s, gauges{gauge("good", 1)})
 			o := options()
-			o.Rest, o.MaxRequests = registry, c.limit
+			o.Others, o.MaxRequests = registry, c.limit
 			h := handler(t, o)
 			var scrapes sync.WaitGroup
 			for range c.held {
@@ -127,7 +127,7 @@ func TestFormatIsTheOneTheClientLikesBest(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(gauges{gauge("good", 1)})
 	o := options()
-	o.Rest = registry
+	o.Others = registry
 	h := handler(t, o)
 	for name, c := range map[string]struct{ accept, want string }{
 		"nothing":            {"", text004},
@@ -162,7 +162,7 @@ func TestErrorsAreNoTextOfVersion1(t *testing.T) {
 	o := options()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(gauges{prometheus.NewInvalidMetric(prometheus.NewDesc("broken", "Help.", nil, nil), errors.New("no value"))})
-	o.Rest = registry
+	o.Others = registry
 	got := get(handler(t, o), "/metrics", "Accept", "text/plain;version=1.0.0")
 	if kind := got.Header().Get("Content-Type"); strings.Contains(kind, "version") {
 		t.Errorf("%d %s", got.Code, kind)

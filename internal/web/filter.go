@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"aliyun_vulscan_exporter/collector"
+	"aliyun_vulscan_exporter/collector/scan"
 )
 
 const (
@@ -21,12 +22,12 @@ const (
 	maxPage = 1_000_000
 )
 
-var states = []string{collector.StateOK, collector.StateFailing, collector.StatePending}
+var states = []string{scan.StateOK, scan.StateFailing, scan.StatePending}
 
 // filter is what a request asks for.
 type filter struct {
 	account, search, state string
-	page, troubled         int // pages of servers and of subtasks, from 1
+	page, problems         int // pages of servers and of subtasks, from 1
 	limit                  int // of a page
 	refresh                bool
 }
@@ -42,7 +43,7 @@ func readFilter(q url.Values) (filter, error) {
 		into    *int
 		usual   int
 		highest int
-	}{{"page", &f.page, 1, maxPage}, {"troubled", &f.troubled, 1, maxPage}, {"limit", &f.limit, perPage, mostPerPage}} {
+	}{{"page", &f.page, 1, maxPage}, {"troubled", &f.problems, 1, maxPage}, {"limit", &f.limit, perPage, mostPerPage}} {
 		*number.into = number.usual
 		if text := q.Get(number.name); text != "" {
 			n, parseErr := strconv.Atoi(text)
@@ -75,7 +76,7 @@ func (f filter) query() string {
 			q.Set(name, value)
 		}
 	}
-	for name, n := range map[string]int{"page": f.page, "troubled": f.troubled} {
+	for name, n := range map[string]int{"page": f.page, "troubled": f.problems} {
 		if n > 1 {
 			q.Set(name, strconv.Itoa(n))
 		}

@@ -6,28 +6,26 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/url"
-	"sync"
 	"sync/atomic"
 
 	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"aliyun_vulscan_exporter/collector"
-	"aliyun_vulscan_exporter/internal/gzipjoin"
+	"aliyun_vulscan_exporter/collector/expose"
 )
 
 // Options configure the handler. All functions must be safe for concurrent use.
 type Options struct {
-	// Families returns the metrics of servers and subtasks as rendered text, Fleet
-	// the same as metrics, and Rest returns all other metrics.
-	Families    func(collector.Form) (list []collector.Family, release func())
-	Fleet, Rest prometheus.Gatherer
-	// Summaries tells how each account's servers fare.
-	Summaries func() []collector.Summary
+	// Scrape returns the metrics of accounts, servers and subtasks, and Others
+	// gathers all other metrics.
+	Scrape func(expose.Encoding) *expose.Scrape
+	Others prometheus.Gatherer
 	// Overview tells what is known of every server and subtask.
 	Overview func() *collector.Overview
-	// Servers returns the watched servers.
-	Servers func() []collector.Watched
+	// Targets returns the watched servers.
+	Targets func() []collector.Target
 	// ScrubbedConfig returns the running configuration without secrets, as YAML.
 	ScrubbedConfig func() ([]byte, error)
 	// Reload loads the configuration anew, or changes nothing.
@@ -52,9 +50,8 @@ type Options struct {
 // handler is the state behind the paths.
 type handler struct {
 	Options
-	pages     pages
-	ready     atomic.Bool // once ready, always ready
-	deflaters sync.Pool   // of *gzipjoin.Deflater, which are large
+	pages pages
+	ready atomic.Bool // once ready, always ready
 }
 
 // New makes the handler of all paths. It fails if the telemetry path cannot be
@@ -63,13 +60,13 @@ func New(o Options) (http.Handler, error) {
 	if err := CheckTelemetryPath(o.TelemetryPath); err != nil {
 		return nil, err
 	}
-	h := &handler{Options: o, deflaters: sync.Pool{New: func() any { return gzipjoin.NewDeflater() }}}
+	h := &handler{Options: o}
 	var err error
 	if h.pages, err = newPages(h.link); err != nil {
 		return nil, err
 	}
 	mux, turns := http.NewServeMux(), newQueue()
-	mux.Handle("GET "+o.TelemetryPath, h.exposition())
+	mux.Handle("GET "+o.TelemetryPath, limited(expose.Handler(expose.Options{Scrape: o.Scrape, Others: o.Others, Failed: h.scrapeFailed}), o.MaxRequests))
 	mux.HandleFunc("GET /{$}", turns.limit(h.landing))
 	mux.HandleFunc("GET /status", turns.limit(h.status))
 	mux.HandleFunc("GET /status/server", turns.limit(h.server))
@@ -119,10 +116,9 @@ func (h *handler) config(w http.ResponseWriter, _ *http.Request) {
 // readiness says whether every server was polled once, or tried.
 func (h *handler) readiness(w http.ResponseWriter, _ *http.Request) {
 	waiting, servers, lists := 0, 0, 0
-	for _, s := range h.Summaries() {
-		waiting += s.Waiting
-		servers += s.Servers()
-		lists += s.Undiscovered
+	for _, a := range h.Overview().Accounts {
+		toPoll, toRead := a.Unfinished()
+		waiting, servers, lists = waiting+toPoll, servers+a.Servers(), lists+toRead
 	}
 	if waiting+lists == 0 {
 		h.ready.Store(true)
@@ -148,6 +144,11 @@ func (h *handler) reload(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	writeText(w, http.StatusOK, "reloaded\n")
+}
+
+// scrapeFailed logs what could not be exposed.
+func (h *handler) scrapeFailed(err error) {
+	level.Error(h.Logger).Log("msg", "scrape failed in part", "err", err)
 }
 
 func writeText(w http.ResponseWriter, status int, text string) {

@@ -6,29 +6,37 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-kit/log"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"aliyun_vulscan_exporter/collector"
+	"aliyun_vulscan_exporter/collector/scan"
+	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/web"
 )
 
 // options are those of a handler over an empty exporter.
 func options() web.Options {
 	return web.Options{
-		Families:       func(collector.Form) ([]collector.Family, func()) { return nil, func() {} },
-		Fleet:          prometheus.NewRegistry(),
-		Rest:           prometheus.NewRegistry(),
-		Summaries:      func() []collector.Summary { return nil },
+		Scrape:         collector.New(scan.NewStore(), scan.NewClock(time.Now)).Scrape,
+		Others:         prometheus.NewRegistry(),
 		Overview:       func() *collector.Overview { return &collector.Overview{} },
-		Servers:        func() []collector.Watched { return nil },
+		Targets:        func() []collector.Target { return nil },
 		ScrubbedConfig: func() ([]byte, error) { return []byte("accounts: []\n"), nil },
 		Reload:         func() error { return nil },
 		TelemetryPath:  "/metrics",
 		Logger:         log.NewNopLogger(),
 	}
 }
+
+// account is how an account fares.
+func account(name string, totals scan.Totals, refused bool) collector.AccountOverview {
+	return collector.AccountOverview{Name: name, Totals: totals, Status: &scan.AccountStatus{Refused: refused, Config: &config.Account{}}}
+}
+
+func all(accounts ...collector.AccountOverview) []collector.AccountOverview { return accounts }
 
 func handler(t *testing.T, o web.Options) http.Handler {
 	t.Helper()
@@ -56,22 +64,22 @@ func get(h http.Handler, path string, headers ...string) *httptest.ResponseRecor
 
 func TestReadinessIsALatch(t *testing.T) {
 	t.Parallel()
-	var now []collector.Summary
+	var now []collector.AccountOverview
 	o := options()
-	o.Summaries = func() []collector.Summary { return now }
+	o.Overview = func() *collector.Overview { return &collector.Overview{Accounts: now} }
 	h := handler(t, o)
 	for _, step := range []struct {
-		name      string
-		summaries []collector.Summary
-		status    int
-		body      string
+		name     string
+		accounts []collector.AccountOverview
+		status   int
+		body     string
 	}{
-		{"nothing polled", []collector.Summary{{Pending: 2, Waiting: 2}, {Pending: 1, Waiting: 1}}, 503, "not ready: 0 of 3 servers were polled\n"},
-		{"one account polled", []collector.Summary{{OK: 1, Failing: 1}, {Pending: 1, Waiting: 1}}, 503, "not ready: 2 of 3 servers were polled\n"},
-		{"refused accounts are not waited for", []collector.Summary{{OK: 2}, {Pending: 1, Refused: true}}, 200, "ready: 3 servers are watched\n"},
-		{"a reload adds servers", []collector.Summary{{OK: 2, Pending: 5, Waiting: 5}}, 200, "ready: 7 servers are watched\n"},
+		{"nothing polled", all(account("", scan.Totals{Pending: 2, Waiting: 2}, false), account("", scan.Totals{Pending: 1, Waiting: 1}, false)), 503, "not ready: 0 of 3 servers were polled\n"},
+		{"one account polled", all(account("", scan.Totals{OK: 1, Failing: 1}, false), account("", scan.Totals{Pending: 1, Waiting: 1}, false)), 503, "not ready: 2 of 3 servers were polled\n"},
+		{"refused accounts are not waited for", all(account("", scan.Totals{OK: 2}, false), account("", scan.Totals{Failing: 1}, true)), 200, "ready: 3 servers are watched\n"},
+		{"a reload adds servers", all(account("", scan.Totals{OK: 2, Pending: 5, Waiting: 5}, false)), 200, "ready: 7 servers are watched\n"},
 	} {
-		now = step.summaries
+		now = step.accounts
 		if got := get(h, "/-/ready"); got.Code != step.status || got.Body.String() != step.body {
 			t.Errorf("%s: %d %s", step.name, got.Code, got.Body)
 		}

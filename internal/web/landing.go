@@ -10,8 +10,8 @@ import (
 func (h *handler) landing(w http.ResponseWriter, _ *http.Request) {
 	h.show(w, http.StatusOK, "landing", struct {
 		page
-		Version   string
-		Summaries []collector.Summary
-		Pprof     bool
-	}{page{Title: "aliyun_vulscan_exporter", Telemetry: h.TelemetryPath}, h.Version, h.Summaries(), h.Pprof})
+		Version  string
+		Accounts []collector.AccountOverview
+		Pprof    bool
+	}{page{Title: "aliyun_vulscan_exporter", Telemetry: h.TelemetryPath}, h.Version, h.Overview().Accounts, h.Pprof})
 }

@@ -6,27 +6,28 @@ import (
 	"testing"
 
 	"aliyun_vulscan_exporter/collector"
+	"aliyun_vulscan_exporter/collector/scan"
 )
 
 func TestLandingPageShowsHowServersFareNow(t *testing.T) {
 	t.Parallel()
-	var now []collector.Summary
+	var now []collector.AccountOverview
 	o := options()
 	o.TelemetryPath, o.Version = "/scans", "1.2.3"
-	o.Summaries = func() []collector.Summary { return now }
+	o.Overview = func() *collector.Overview { return &collector.Overview{Accounts: now} }
 	h := handler(t, o)
 	for _, c := range []struct {
-		summaries []collector.Summary
-		want      []string
+		accounts []collector.AccountOverview
+		want     []string
 	}{
 		{nil, []string{"1.2.3", `href="/scans"`, `href="/config"`, `href="/-/ready"`, `href="/-/healthy"`}},
-		{[]collector.Summary{{Account: "a", OK: 3, Failing: 4, Pending: 5}}, []string{`<bdi>a</bdi></th><td class="n">3</td><td class="n bad">4</td><td class="n">5</td><td>no refusal</td>`}},
-		{[]collector.Summary{{Account: "a", Failing: 1, Refused: true}, {Account: "b"}}, []string{
+		{all(account("a", scan.Totals{OK: 3, Failing: 4, Pending: 5}, false)), []string{`<bdi>a</bdi></th><td class="n">3</td><td class="n bad">4</td><td class="n">5</td><td>no refusal</td>`}},
+		{all(account("a", scan.Totals{Failing: 1}, true), account("b", scan.Totals{}, false)), []string{
 			`<bdi>a</bdi></th><td class="n">0</td><td class="n bad">1</td><td class="n">0</td><td><strong class="bad">refused`,
 			`<bdi>b</bdi></th><td class="n">0</td><td class="n">0</td><td class="n">0</td><td>no refusal</td>`,
 		}},
 	} {
-		now = c.summaries
+		now = c.accounts
 		got := get(h, "/")
 		if got.Code != http.StatusOK || !strings.HasPrefix(got.Header().Get("Content-Type"), "text/html") {
 			t.Errorf("%d %s", got.Code, got.Header())
@@ -50,7 +51,9 @@ func TestLandingPageEscapesAccountNames(t *testing.T) {
 	} {
 		o := options()
 		o.Version = "1.2.3"
-		o.Summaries = func() []collector.Summary { return []collector.Summary{{Account: name}} }
+		o.Overview = func() *collector.Overview {
+			return &collector.Overview{Accounts: all(account(name, scan.Totals{}, false))}
+		}
 		page := get(handler(t, o), "/").Body.String()
 		if !strings.Contains(page, "<bdi>"+want+"</bdi>") {
 			t.Errorf("no %s in:\n%s", want, page)

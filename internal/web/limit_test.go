@@ -13,7 +13,7 @@ func TestListsOfTargetsBeyondTheLimitAreAnswered503(t *testing.T) {
 	const limit = 4
 	arrived, release := make(chan struct{}), make(chan struct{})
 	o := options()
-	o.Servers = func() []collector.Watched {
+	o.Targets = func() []collector.Target {
 		arrived <- struct{}{}
 		<-release
 		return nil

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"aliyun_vulscan_exporter/collector"
+	"aliyun_vulscan_exporter/collector/scan"
 )
 
 //go:embed templates/*.html
@@ -77,14 +78,14 @@ func functions(link func(string) string) template.FuncMap {
 		"rate":   func(r float64) string { return strconv.FormatFloat(math.Round(r*100)/100, 'f', -1, 64) },
 		"status": statusText,
 		"class":  func(status float64) string { return "s" + strconv.Itoa(statusPlace(status)) },
-		"since":  func(s collector.Scan) moment { return moment{troubleSince(s), time.Now()} },
+		"since":  func(s collector.Scan) moment { return moment{problemSince(s), time.Now()} },
 		"ago":    func(t time.Time) moment { return moment{t, time.Now()} },
 	}
 }
 
-// troubleSince is when what is shown of a subtask began: its code, or else its
+// problemSince is when what is shown of a subtask began: its code, or else its
 // status.
-func troubleSince(s collector.Scan) time.Time {
+func problemSince(s collector.Scan) time.Time {
 	if s.Code == "" && s.Stalled {
 		return s.Moved
 	}
@@ -96,14 +97,14 @@ func statusText(status float64) string {
 	if math.IsNaN(status) {
 		return "none"
 	}
-	return fmt.Sprintf("%s (%g)", collector.StatusName(status), status)
+	return fmt.Sprintf("%s (%g)", scan.StatusName(status), status)
 }
 
-// statusPlace gives a status' place among collector.StatusNames.
+// statusPlace gives a status' place among scan.StatusNames.
 func statusPlace(status float64) int {
-	names := collector.StatusNames()
+	names := scan.StatusNames()
 	for i, name := range names {
-		if name == collector.StatusName(status) {
+		if name == scan.StatusName(status) {
 			return i
 		}
 	}

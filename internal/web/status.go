@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"aliyun_vulscan_exporter/collector"
+	"aliyun_vulscan_exporter/collector/scan"
 )
 
 // statusPage is the page of everything.
@@ -13,12 +14,12 @@ type statusPage struct {
 	page
 	StatusNames            []string
 	Types                  []typeBar
-	Accounts               []collector.AccountStatus
+	Accounts               []collector.AccountOverview
 	Account, Search, State string
 	States                 []string
-	Troubled               []collector.Scan
-	TroubledCount          int
-	TroubledPages          pager
+	Problems               []collector.Scan
+	ProblemCount           int
+	ProblemPages           pager
 	Servers                []collector.Server
 	ServerCount            int
 	ServerPages            pager
@@ -37,11 +38,11 @@ type typeBar struct {
 type segment struct{ Class, X, Width string }
 
 // bars sums the accounts' subtasks by type.
-func bars(accounts []collector.AccountStatus, only string) []typeBar {
+func bars(accounts []collector.AccountOverview, only string) []typeBar {
 	var all []typeBar
 	at := map[string]int{}
 	for _, a := range accounts {
-		if only != "" && a.Account != only {
+		if only != "" && a.Name != only {
 			continue
 		}
 		for _, t := range a.Types {
@@ -54,7 +55,7 @@ func bars(accounts []collector.AccountStatus, only string) []typeBar {
 			for place, n := range t.ByStatus {
 				all[i].Counts[place] += n
 			}
-			all[i].Failing += t.Failing
+			all[i].Failing += a.FailingOf(t.Type)
 			all[i].Stalled += t.Stalled
 		}
 	}
@@ -94,12 +95,12 @@ func (h *handler) status(w http.ResponseWriter, r *http.Request) {
 	}
 	o, here := h.Overview(), h.link("/status")
 	p := statusPage{
-		page: h.refreshing(w, "Vulnerability scans", here, f), StatusNames: collector.StatusNames(),
+		page: h.refreshing(w, "Vulnerability scans", here, f), StatusNames: scan.StatusNames(),
 		Types: bars(o.Accounts, f.account), Accounts: o.Accounts, Account: f.account, Search: f.search, State: f.state, States: states,
 	}
 	p.At = o.At
-	p.Troubled, p.TroubledCount = o.Troubled(f.of(f.troubled))
-	p.TroubledPages = f.paged("Pages of failing and stalled subtasks", here, f.troubled, p.TroubledCount, func(f filter, n int) filter { f.troubled = n; return f })
+	p.Problems, p.ProblemCount = o.Problems(f.of(f.problems))
+	p.ProblemPages = f.paged("Pages of failing and stalled subtasks", here, f.problems, p.ProblemCount, func(f filter, n int) filter { f.problems = n; return f })
 	p.Servers, p.ServerCount = o.Servers(f.of(f.page))
 	p.ServerPages = f.paged("Pages of servers", here, f.page, p.ServerCount, func(f filter, n int) filter { f.page = n; return f })
 	h.show(w, http.StatusOK, "status", p)

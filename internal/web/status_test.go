@@ -16,6 +16,8 @@ import (
 	"github.com/go-kit/log"
 
 	"aliyun_vulscan_exporter/collector"
+	"aliyun_vulscan_exporter/collector/poll"
+	"aliyun_vulscan_exporter/collector/scan"
 	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/sas"
 	"aliyun_vulscan_exporter/internal/simulator"
@@ -61,14 +63,19 @@ func watched(t *testing.T, servers int) (http.Handler, []simulator.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := collector.New(collector.Options{Once: true, Logger: log.NewNopLogger(), Connect: func(a config.Account, observe func(string, string, time.Duration)) collector.API {
-		return sas.ForAccount(a, "test/1", observe)
-	}})
-	t.Cleanup(c.Close)
-	c.Apply(cfg)
-	c.Wait()
+	store, clock := scan.NewStore(), scan.NewClock(time.Now)
+	c := collector.New(store, clock)
+	p := poll.New(poll.Options{
+		Store: store, Clock: clock, Events: c.Events, Once: true, Logger: log.NewNopLogger(),
+		Connect: func(a config.Account, observe func(string, string, time.Duration)) poll.API {
+			return sas.ForAccount(a, "test/1", observe)
+		},
+	})
+	t.Cleanup(p.Close)
+	p.Apply(cfg)
+	p.Wait()
 	o := options()
-	o.Summaries, o.Overview = c.Summaries, c.Overview
+	o.Overview = c.Overview
 	return handler(t, o), list
 }
 

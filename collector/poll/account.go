@@ -1,0 +1,270 @@
+package poll
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+
+	"aliyun_vulscan_exporter/collector/scan"
+	"aliyun_vulscan_exporter/config"
+	"aliyun_vulscan_exporter/internal/discovery"
+	"aliyun_vulscan_exporter/internal/sas"
+	"aliyun_vulscan_exporter/internal/state"
+)
+
+const (
+	// maxTaskIDs is the most task IDs that travel in one call. No limit is
+	// documented; 50 IDs of 32 characters keep the URL well under 8 KB.
+	maxTaskIDs = 50
+	// maxCodes and maxTypes bound the distinct codes and types of an account
+	// that become labels.
+	maxCodes, maxTypes = 200, 20
+)
+
+// server is one watched server and its place in the schedule.
+type server struct {
+	entry     *scan.Entry  // what is published of it
+	latest    *scan.Record // what polls know
+	questions []sas.Query
+	due       time.Time
+	failures  int  // failed polls in a row
+	polling   bool // it is not in the queue
+	probe     bool // the poll under way tries whether credentials are accepted again
+	askedAnew bool // while it is polled, it came to be asked something else
+	gone      bool // it is no server of the account any more
+
+	savedAt scan.Instant // the last success that the state has; under the stateWriter's mu
+	saving  bool         // a write of the server is under way; under the stateWriter's mu
+}
+
+// account is one account: its servers, its quota and its polling. Accounts share
+// nothing, so that one that hangs or is refused delays no other.
+type account struct {
+	options   *Options
+	published *scan.Account
+	writer    *stateWriter // nil: nothing is kept over restarts
+	limiter   *limiter
+	policy    scan.CodePolicy
+	logger    log.Logger
+	wake      chan struct{} // look at the queue again
+
+	// These are set by configure and start, while nothing runs.
+	config config.Account
+	api    API
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	mu       sync.Mutex
+	servers  map[string]*server // by key
+	starts   map[string]scan.Instant
+	found    discovery.Found
+	queue    queue
+	inFlight int
+	breaker  breaker
+	failing  map[string]int // servers whose last poll failed, by result
+	notices  []func(log.Logger)
+}
+
+func newAccount(c config.Account, o *Options, w *stateWriter) *account {
+	a := &account{
+		options: o, writer: w, logger: log.With(o.Logger, "account", c.Name), wake: make(chan struct{}, 1),
+		servers: make(map[string]*server), failing: make(map[string]int),
+	}
+	// Results of calls that are no codes of the API's have labels in any case,
+	// so that no flood of codes can hide a timeout.
+	a.policy.Codes = scan.NewLabelSet(maxCodes, sas.ResultOK, sas.ResultTimeout, sas.ResultConnection, sas.ResultCanceled,
+		sas.ResultResponse, sas.ResultCredentials)
+	a.policy.Types = scan.NewLabelSet(maxTypes, c.Types...)
+	a.policy.TaskStart = func(taskID string) scan.Instant { return a.starts[taskID] }
+	a.policy.Bounded = func(limit sas.Anomaly) { o.Events.Anomalies(c.Name, map[sas.Anomaly]int{limit: 1}) }
+	a.published = scan.NewAccount(&c, a.policy.Codes)
+	a.limiter = newLimiter(a.published.Calls.Count)
+	if w != nil {
+		w.open(c.Name, o.Events)
+	}
+	return a
+}
+
+// configure makes c the account's configuration. The account must not run. What
+// is known of servers that stay is kept, and so is what the limiter has seen.
+func (a *account) configure(c config.Account) {
+	a.limiter.configure(c.RequestsPerSecond)
+	a.options.Events.Watch(&c)
+	a.api = a.options.Connect(c, func(action, result string, took time.Duration) {
+		a.options.Events.Call(c.Name, action, a.policy.Codes.Label(result), took)
+	})
+	a.mu.Lock()
+	a.config, a.policy.SuccessCodes = c, c.SuccessCodes
+	a.breaker = breaker{}
+	a.queue.patience = max(c.SettledInterval, c.StaleAfter/2)
+	found := stillDiscovered(c.Discovery, a.found)
+	a.unlock()
+	a.published.Update(func(s *scan.AccountStatus) { s.Config, s.Refused = &c, false })
+	a.retarget(found)
+}
+
+// start begins to poll, until stop is called or, for a Poller that polls once,
+// every server was tried.
+func (a *account) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	a.cancel, a.done = cancel, make(chan struct{})
+	go func() {
+		defer close(a.done)
+		stop := a.discover(ctx)
+		defer stop()
+		a.run(ctx)
+	}()
+}
+
+// stop cancels the calls in flight and returns when nothing of the account runs
+// any more.
+func (a *account) stop() {
+	a.cancel()
+	<-a.done
+	a.api.Close()
+}
+
+// now returns the time of the process.
+func (a *account) now() time.Time { return a.options.Clock.Now() }
+
+// notice has a line logged once a.mu is free. It is called with a.mu held.
+func (a *account) notice(log func(log.Logger)) { a.notices = append(a.notices, log) }
+
+// publish publishes how the account fares.
+func (a *account) publish() {
+	a.mu.Lock()
+	a.unlock()
+}
+
+// unlock ends what began with a.mu.Lock: it publishes how the account fares,
+// and writes to the log what there is to say, which may take its time.
+func (a *account) unlock() {
+	due, waits := a.queue.due()
+	notices := a.notices
+	a.notices = nil
+	allowed, refused, lists := a.limiter.allowed(), a.breaker.open, unread(a.config.Discovery, a.found)
+	a.published.Update(func(s *scan.AccountStatus) {
+		s.Allowed, s.Refused, s.Found, s.Unread, s.DueAt = allowed, refused, a.found, lists, time.Time{}
+		if waits {
+			s.DueAt = due
+		}
+	})
+	a.mu.Unlock()
+	for _, log := range notices {
+		log(a.logger)
+	}
+}
+
+// retarget makes what was found, and the configuration, the account's servers.
+// Those that stay keep what is known of them; those that are new get what the
+// state has. It is not called twice at once.
+func (a *account) retarget(found discovery.Found) {
+	list := targets(a.config, found, a.options.Owns)
+	stored := a.restore(list)
+	now := a.now()
+	a.mu.Lock()
+	defer a.unlock()
+	a.found = found
+	a.starts = taskStarts(found)
+	gone := a.servers
+	a.servers = make(map[string]*server, len(list))
+	var added, left []*scan.Entry
+	for _, t := range list {
+		s := gone[t.Key()]
+		if s == nil {
+			s = a.newServer(t, stored, now)
+			added = append(added, s.entry)
+		} else {
+			delete(gone, t.Key())
+			a.renew(s, t, now)
+		}
+		a.servers[t.Key()] = s
+	}
+	for _, s := range gone {
+		s.gone = true
+		left = append(left, s.entry)
+		a.noLongerFailing(s.latest.Failure)
+	}
+	types := scan.TypesOf(list)
+	a.published.Arrange(added, left)
+	a.published.Update(func(s *scan.AccountStatus) { s.Types = types })
+	a.options.Events.WatchTypes(a.config.Name, types)
+	a.requeue(list, now)
+}
+
+func taskStarts(found discovery.Found) map[string]scan.Instant {
+	starts := make(map[string]scan.Instant, len(found.Tasks.Items))
+	for _, t := range found.Tasks.Items {
+		starts[t.ID] = scan.InstantOf(t.Start)
+	}
+	return starts
+}
+
+// newServer returns a server that was not watched so far; stored is what the
+// state has.
+func (a *account) newServer(t *scan.Target, stored map[string]state.Server, now time.Time) *server {
+	s := &server{questions: questions(t), due: now, latest: &scan.Record{Target: t, Total: -1}}
+	if from, known := stored[t.Key()]; known {
+		s.latest = restored(t, from, &a.policy, scan.InstantOf(now))
+		s.savedAt = s.latest.LastSuccess
+	}
+	s.entry = scan.NewEntry(s.latest)
+	return s
+}
+
+// renew gives a server that stays what is now said of it. It is called with
+// a.mu held.
+func (a *account) renew(s *server, t *scan.Target, now time.Time) {
+	if s.latest.Target.Same(t) {
+		return
+	}
+	shown := s.entry.Record().With(t)
+	if s.latest == s.entry.Record() {
+		s.latest = shown // mostly: then nothing is held twice
+	} else {
+		s.latest = s.latest.With(t)
+	}
+	a.published.Publish(s.entry, shown)
+	if asked := questions(t); !slices.EqualFunc(asked, s.questions, sameQuestion) {
+		s.questions, s.due, s.askedAnew = asked, now, true
+	}
+}
+
+// requeue builds the queue anew, in the order of the targets. Servers that are
+// being polled come back to it by themselves. It is called with a.mu held.
+func (a *account) requeue(list []*scan.Target, now time.Time) {
+	a.queue.clear()
+	for _, t := range list {
+		if s := a.servers[t.Key()]; !s.polling {
+			a.enqueue(s, now)
+		}
+	}
+}
+
+// enqueue puts a server that is not being polled back into the queue. One that
+// there is nothing to ask about is not polled, nor is one twice by a Poller that
+// polls once. It is called with a.mu held.
+func (a *account) enqueue(s *server, now time.Time) {
+	if len(s.questions) > 0 && !s.gone && (!a.options.Once || !s.latest.Polled) {
+		a.queue.push(s, rankOf(s.latest, a.config.Settings, scan.InstantOf(now)))
+	}
+}
+
+// noLongerFailing takes note that a server does not fail in some way any more;
+// "": it did not. It is called with a.mu held.
+func (a *account) noLongerFailing(failure string) {
+	if failure == "" {
+		return
+	}
+	a.failing[failure]--
+	if a.failing[failure] == 0 {
+		delete(a.failing, failure)
+		a.notice(func(l log.Logger) {
+			level.Info(l).Log("msg", "no server's poll fails in this way any more", "result", failure)
+		})
+	}
+}

@@ -1,0 +1,70 @@
+package poll
+
+import (
+	"container/heap"
+	"time"
+)
+
+// turnAfter is how many polls in a row go before a server of the last rank that
+// has waited for longer than the queue's patience. Without it a quota that
+// unfinished scans use up would let all that is known of the others go stale.
+const turnAfter = 9
+
+// queue holds the servers that wait for their next poll. The zero value is an
+// empty queue; it is not safe for concurrent use.
+type queue struct {
+	ranks      [ranks]dueHeap
+	patience   time.Duration // how long past its time a server of the last rank waits for its turn
+	passedOver int           // polls since such a server waits
+}
+
+func (q *queue) push(s *server, r rank) { heap.Push(&q.ranks[r], s) }
+
+// remove empties the queue.
+func (q *queue) clear() { q.ranks = [ranks]dueHeap{} }
+
+// pop returns the server to poll now: the most overdue one of the lowest rank
+// that has any due, but see turnAfter. It returns nil if none is due.
+func (q *queue) pop(now time.Time) *server {
+	last := &q.ranks[ranks-1]
+	impatient := len(*last) > 0 && (*last)[0].due.Sub(now) < -q.patience
+	if impatient && q.passedOver >= turnAfter {
+		q.passedOver = 0
+		return heap.Pop(last).(*server)
+	}
+	for i := range q.ranks {
+		if h := &q.ranks[i]; len(*h) > 0 && !(*h)[0].due.After(now) {
+			q.passedOver++
+			if !impatient || h == last {
+				q.passedOver = 0
+			}
+			return heap.Pop(h).(*server)
+		}
+	}
+	return nil
+}
+
+// due returns when the first server is due; ok is false if none waits.
+func (q *queue) due() (first time.Time, ok bool) {
+	for _, h := range q.ranks {
+		if len(h) > 0 && (!ok || h[0].due.Before(first)) {
+			first, ok = h[0].due, true
+		}
+	}
+	return first, ok
+}
+
+// dueHeap orders servers by the time they are due; container/heap's interface.
+type dueHeap []*server
+
+func (h dueHeap) Len() int           { return len(h) }
+func (h dueHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
+func (h dueHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *dueHeap) Push(x any)        { *h = append(*h, x.(*server)) }
+func (h *dueHeap) Pop() any {
+	last := len(*h) - 1
+	s := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return s
+}

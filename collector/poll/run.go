@@ -1,0 +1,294 @@
+package poll
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+
+	"aliyun_vulscan_exporter/collector/scan"
+	"aliyun_vulscan_exporter/internal/sas"
+)
+
+// run polls servers as they are due, until the context ends or, for a Poller
+// that polls once, nothing is left.
+func (a *account) run(ctx context.Context) {
+	var polls sync.WaitGroup
+	defer polls.Wait()
+	slots := make(chan struct{}, a.config.Concurrency)
+	for {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		s := a.next(ctx)
+		if s == nil {
+			return
+		}
+		polls.Go(func() {
+			a.poll(ctx, s)
+			<-slots
+		})
+	}
+}
+
+// next waits for a server that is due and for a call that may start, which it
+// takes. It returns nil when the context ends, or when a Poller that polls once
+// has nothing left.
+func (a *account) next(ctx context.Context) *server {
+	waiting := 0 // whether the limiter knows that a due server waits
+	defer func() { a.limiter.queueUp(forPoll, -waiting) }()
+	for ctx.Err() == nil {
+		s, wait, due := a.take(a.now())
+		if s != nil {
+			return s
+		}
+		if wait < 0 && a.options.Once && a.triedAll() {
+			return nil
+		}
+		waits := 0
+		if due {
+			waits = 1
+		}
+		a.limiter.queueUp(forPoll, waits-waiting)
+		waiting = waits
+		a.rest(ctx, wait)
+	}
+	return nil
+}
+
+// rest returns after a time (negative: never), when the queue has changed, or
+// when the context ends.
+func (a *account) rest(ctx context.Context, wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	over := timer.C
+	if wait < 0 {
+		over = nil
+	}
+	select {
+	case <-over:
+	case <-a.wake:
+	case <-ctx.Done():
+	}
+}
+
+// take returns the server to poll now, with a call of the limiter's, or how
+// long to wait before one may be; negative: until a poll ends. due says that a
+// server waits for the limiter only.
+func (a *account) take(now time.Time) (s *server, wait time.Duration, due bool) {
+	a.mu.Lock()
+	defer a.unlock()
+	if a.breaker.open {
+		if a.options.Once || a.inFlight > 0 {
+			return nil, -1, false
+		}
+		if now.Before(a.breaker.probeAt) {
+			return nil, a.breaker.probeAt.Sub(now), false
+		}
+	}
+	first, waits := a.queue.due()
+	switch {
+	case !waits:
+		return nil, -1, false
+	case first.After(now):
+		return nil, first.Sub(now), false
+	}
+	// Only now that a call may start is it decided for whom: what is most
+	// urgent at this moment comes first.
+	if left := a.limiter.take(now, forPoll); left > 0 {
+		return nil, left, true
+	}
+	s = a.queue.pop(now)
+	a.inFlight++
+	s.polling, s.probe = true, a.breaker.open
+	a.breaker.probeAt = now.Add(probeInterval)
+	return s, 0, false
+}
+
+// triedAll reports whether discovery has been tried: for a Poller that polls
+// once, no server can come any more.
+func (a *account) triedAll() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.breaker.open || unread(a.config.Discovery, a.found) == 0
+}
+
+// look has the loop look at the queue again.
+func (a *account) look() {
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+// poll asks all of a server's questions and keeps what came of them. The first
+// call has been taken of the limiter already.
+func (a *account) poll(ctx context.Context, s *server) {
+	start := a.now()
+	a.mu.Lock()
+	questions := s.questions
+	a.mu.Unlock()
+	results := make([]scan.CallResult, len(questions))
+	var failed *sas.Error
+	taken := true
+	turn := func(ctx context.Context) error {
+		if taken {
+			taken = false
+			return ctx.Err()
+		}
+		return a.limiter.wait(ctx, forPoll)
+	}
+	for i, q := range questions {
+		if refusal(failed) {
+			results[i] = scan.CallResult{Err: failed} // the rest would end in the same way
+			continue
+		}
+		answer, err := call(ctx, a, turn, func() bool { return a.holdsBack(s) }, func() (*sas.Answer, error) {
+			return a.api.VulCheckTaskStatusDetail(ctx, q)
+		})
+		results[i] = scan.CallResult{Answer: answer, Err: err}
+		if err == nil {
+			a.options.Events.Anomalies(a.config.Name, answer.Anomalies)
+			continue
+		}
+		failed = err
+		if canceled(failed) {
+			break
+		}
+	}
+	a.finish(s, start, results, failed)
+	a.look()
+}
+
+// holdsBack reports whether a poll that waited for the limiter must not call any
+// more, because others' calls have been refused meanwhile.
+func (a *account) holdsBack(s *server) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.breaker.open && !s.probe
+}
+
+// finish keeps what came of a poll and puts the server back into the queue. A
+// poll that was cut short changes nothing: the server is due as before.
+func (a *account) finish(s *server, start time.Time, results []scan.CallResult, failed *sas.Error) {
+	now := a.now()
+	a.mu.Lock()
+	defer a.unlock()
+	a.inFlight--
+	s.polling = false
+	if canceled(failed) || s.gone {
+		if !a.options.Once {
+			a.enqueue(s, now)
+		}
+		return
+	}
+	before := s.latest
+	next, ended := before.Next(results, &a.policy, scan.InstantOf(now))
+	a.schedule(s, next, start, failed, now)
+	s.latest = next
+	update := &pendingUpdate{account: a, server: s, record: next, ended: ended, failures: newFailures(before, next)}
+	if a.writer == nil || !a.writer.take(update) {
+		a.show(update)
+	}
+	if failed != nil {
+		a.published.Update(func(s *scan.AccountStatus) { s.Problem = next.Problem })
+	}
+	a.judge(failed, now)
+	a.noticeCondition(before, next, failed)
+	a.enqueue(s, now)
+}
+
+// schedule decides when a server is due again. It is called with a.mu held.
+func (a *account) schedule(s *server, next *scan.Record, start time.Time, failed *sas.Error, now time.Time) {
+	wait := probeInterval // a refusal says nothing of the server
+	if !refusal(failed) {
+		s.failures++
+		if failed == nil {
+			s.failures = 0
+		}
+		wait = nextPoll(next, s.failures, a.config.Settings, rand.Float64(), scan.InstantOf(now))
+	}
+	s.due = start.Add(wait)
+	if s.askedAnew {
+		s.due, s.askedAnew = now, false
+	}
+	next.Due = scan.InstantOf(s.due)
+}
+
+// show publishes what a poll of a server found. It is called with a.mu held.
+func (a *account) show(u *pendingUpdate) {
+	r := u.record
+	if now := u.server.latest.Target; r.Target != now { // it was given another name meanwhile
+		r = r.With(now)
+	}
+	a.published.Publish(u.server.entry, r)
+	for typ, n := range u.failures {
+		a.options.Events.ScanFailures(a.config.Name, typ, n)
+	}
+	for _, ended := range u.ended {
+		a.options.Events.ScanEnded(a.config.Name, ended)
+	}
+}
+
+// newFailures counts the errors that next has beyond before, by type.
+func newFailures(before, next *scan.Record) map[string]float64 {
+	var failures map[string]float64
+	for _, sums := range []struct {
+		errors []scan.ErrorCount
+		sign   float64
+	}{{next.Errors, 1}, {before.Errors, -1}} {
+		for _, e := range sums.errors {
+			if failures == nil {
+				failures = make(map[string]float64)
+			}
+			failures[e.Type] += sums.sign * e.Count
+		}
+	}
+	return failures
+}
+
+// judge opens or closes the breaker. Each is logged once. It is called with a.mu
+// held.
+func (a *account) judge(failed *sas.Error, now time.Time) {
+	if !a.breaker.judge(failed, now) {
+		return
+	}
+	if !a.breaker.open {
+		a.notice(func(l log.Logger) { level.Info(l).Log("msg", "credentials accepted again, polling resumes") })
+		return
+	}
+	a.notice(func(l log.Logger) {
+		level.Error(l).Log("msg", "calls are refused, the account is only probed until that is mended",
+			"probe_interval", probeInterval, "err", failed)
+	})
+}
+
+// noticeCondition logs when the first server of the account begins to fail in
+// some way, and when none does any more: an outage of the service takes one
+// line, not one a server. It is called with a.mu held.
+func (a *account) noticeCondition(before, next *scan.Record, failed *sas.Error) {
+	if before.Failure == next.Failure {
+		return
+	}
+	a.noLongerFailing(before.Failure)
+	if next.Failure == "" {
+		return
+	}
+	a.failing[next.Failure]++
+	// A refusal was logged as the account's.
+	first := a.failing[next.Failure] == 1 && !refusal(failed)
+	a.notice(func(l log.Logger) {
+		l = log.With(l, "server", next.Target.Name, "uuid", next.Target.UUID, "task_id", strings.Join(next.Target.TaskIDs, ","), "err", failed)
+		if first {
+			level.Warn(l).Log("msg", "poll failed; other servers that fail in the same way are logged at level debug")
+			return
+		}
+		level.Debug(l).Log("msg", "poll failed")
+	})
+}

@@ -1,0 +1,62 @@
+package scan
+
+import "time"
+
+// Instant is a moment in milliseconds since 1970, 0 being none. Every subtask
+// holds several, and each is a third of a time.Time.
+type Instant int64
+
+// InstantOf returns t as an Instant.
+func InstantOf(t time.Time) Instant {
+	if t.IsZero() {
+		return 0
+	}
+	return Instant(t.UnixMilli())
+}
+
+// Time returns i as a time.Time, the zero one for no moment.
+func (i Instant) Time() time.Time {
+	if i == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(i))
+}
+
+// Add returns the moment d later.
+func (i Instant) Add(d time.Duration) Instant { return i + Instant(d.Milliseconds()) }
+
+// Until returns how much time passes from i to a later moment.
+func (i Instant) Until(later Instant) time.Duration {
+	return time.Duration(later-i) * time.Millisecond
+}
+
+// clockTolerance is how far the system's clock and ours may drift apart before
+// that counts as a step.
+const clockTolerance = 2 * time.Second
+
+// Clock is the time of this process. It begins as the system's clock says and
+// then runs evenly, whatever the system's clock is set to meanwhile, so that no
+// age and no duration changes with it.
+type Clock struct {
+	start  time.Time
+	system func() time.Time
+}
+
+// NewClock returns a clock that starts now. system is the clock of the machine,
+// time.Now but for tests.
+func NewClock(system func() time.Time) *Clock {
+	return &Clock{start: system(), system: system}
+}
+
+// Now returns the time of this process.
+func (c *Clock) Now() time.Time { return c.start.Add(time.Since(c.start)) }
+
+// Step returns by how much the system's clock was set forward (or back, if it
+// is negative) since the process started; 0 for less than two seconds.
+func (c *Clock) Step() time.Duration {
+	step := c.system().Round(0).Sub(c.Now().Round(0)) // Round(0) drops the monotonic reading
+	if step.Abs() < clockTolerance {
+		return 0
+	}
+	return step.Round(time.Second)
+}

@@ -1,0 +1,197 @@
+package scan
+
+import (
+	"slices"
+	"time"
+
+	"aliyun_vulscan_exporter/config"
+	"aliyun_vulscan_exporter/internal/sas"
+)
+
+// Record is what is known of one server at one moment. It is never changed once
+// the Store has it: the next answer makes a new one.
+type Record struct {
+	Target      *Target
+	Polled      bool    // at least once by this process, successfully or not
+	Failure     string  // result of the last poll's failure, "" after a success
+	LastSuccess Instant // 0: never
+	Due         Instant // when the next poll should start; 0: not known yet
+	Confirmed   Instant // until when complete lists said that there is nothing new; 0: none says so
+	EmptySince  Instant // since when answers carry no subtask; 0: the last one did
+	Total       int64   // TotalCount of the last answer, -1: none
+	Subtasks    []Subtask
+	ServerScans []ServerScan
+	Errors      []ErrorCount
+	Changes     []Change // the last ones, oldest first
+	Problem     *Problem // the last failed call, nil: none lately
+}
+
+// Subtask is what is known of one scan of one server for one type.
+type Subtask struct {
+	TaskID, Type string
+	Status       float64 // as reported; NaN: the service reported none
+	Code         string  // the error code as reported, "" while there is none
+	CodeLabel    string  // the code as a label: bounded in number
+	Changed      Instant // first sight of the present status and code
+	StatusSince  Instant // first sight of the present status
+	Started      Instant // first sight of it unfinished; 0 if never seen so
+	Began        Instant // start of its task, or first sight of the subtask where that is not known
+	Question     uint16  // which of the server's questions it answers
+	Superseded   bool    // a newer task has a complete subtask of this type
+}
+
+// ServerScan is the scan of the server within a task, as the task's own list
+// has it.
+type ServerScan struct {
+	TaskID string  // the root task's
+	Status float64 // 0 not started, 1 started, 2 completed, 3 failed, 4 timed out; others as reported
+	Since  Instant // first sight of that status
+}
+
+// ErrorCount is how often subtasks of one type went into one error code.
+type ErrorCount struct {
+	Type, Code string // Code as a label
+	Count      float64
+	Created    Instant
+}
+
+// Problem is a call that failed.
+type Problem struct {
+	At time.Time
+	// Err names the operation, the account and the server, never a secret.
+	Err *sas.Error
+	// UUID and Server are those of the server that was asked about.
+	UUID, Server string
+}
+
+// subtaskKey identifies a subtask among those of its server.
+type subtaskKey struct{ taskID, typ string }
+
+func (s *Subtask) key() subtaskKey { return subtaskKey{s.TaskID, s.Type} }
+
+// Unfinished reports whether the scan still has to end. A status that nobody
+// documents is not an end.
+func (s *Subtask) Unfinished() bool { return s.Status != sas.StatusComplete }
+
+// Failing reports whether the subtask has an error code that still matters.
+func (s *Subtask) Failing() bool { return s.Code != "" && !s.Superseded }
+
+// States of servers, as aliyun_vulscan_servers has them.
+const (
+	StateOK      = "ok"
+	StateFailing = "failing"
+	StatePending = "pending"
+)
+
+// State tells how the last poll of the server went. While its account is
+// refused every server counts as failing.
+func (r *Record) State(refused bool) string {
+	switch {
+	case refused || r.Failure != "":
+		return StateFailing
+	case !r.Polled:
+		return StatePending
+	}
+	return StateOK
+}
+
+// With returns the record with another target.
+func (r *Record) With(t *Target) *Record {
+	other := *r
+	other.Target = t
+	return &other
+}
+
+// Settled reports whether nothing more is to be expected of the server soon: it
+// has subtasks and all are complete, or has answered with none for so long that
+// none will come.
+func (r *Record) Settled(now Instant, stallAfter time.Duration) bool {
+	if len(r.Subtasks) == 0 {
+		return r.EmptySince != 0 && r.EmptySince.Until(now) >= stallAfter
+	}
+	return !slices.ContainsFunc(r.Subtasks, func(s Subtask) bool { return s.Unfinished() })
+}
+
+// Troubled reports whether any subtask is unfinished or failing.
+func (r *Record) Troubled() bool {
+	return slices.ContainsFunc(r.Subtasks, func(s Subtask) bool { return s.Unfinished() || s.Failing() })
+}
+
+// MovedAt returns when a subtask that is not complete was last seen to move; of
+// a server without subtasks, since when it has had none.
+func (r *Record) MovedAt() Instant {
+	moved := r.EmptySince
+	for i := range r.Subtasks {
+		if s := &r.Subtasks[i]; s.Unfinished() {
+			moved = max(moved, s.StatusSince)
+		}
+	}
+	return moved
+}
+
+// seen is the last moment at which the record was known to be right.
+func (r *Record) seen() Instant { return max(r.LastSuccess, r.Confirmed) }
+
+// Stale reports whether what is known is too old to be published.
+func (r *Record) Stale(now Instant, after time.Duration) bool {
+	return after > 0 && r.seen().Until(now) >= after
+}
+
+// View is a Record as of one moment under its account's settings. Time alone
+// changes what it says: values become stale, subtasks count as stalled.
+type View struct {
+	*Record
+	Settings *config.Settings
+	Refused  bool // the account's calls are refused
+	Now      Instant
+	Step     time.Duration // of the system's clock, see Clock.Step
+}
+
+// Unix returns a moment as others have it whose clock is the system's, in
+// seconds since 1970. It is never in the future.
+func (v View) Unix(i Instant) float64 { return float64(min(i, v.Now).Add(v.Step)) / 1000 }
+
+// blind reports whether the exporter cannot see the server's scans now: then a
+// subtask counts as stalled no more and no less than when it was last seen.
+func (v View) blind() bool {
+	return v.Refused || v.Failure != "" || v.Due != 0 && v.Due.Until(v.Now) > v.Settings.StallAfter
+}
+
+// Stalled reports whether an unfinished subtask has kept its status for
+// stall_after, and no newer scan has answered it.
+func (v View) Stalled(s *Subtask) bool {
+	if !s.Unfinished() || s.Superseded {
+		return false
+	}
+	asOf := v.Now
+	if v.blind() {
+		asOf = v.LastSuccess
+	}
+	return s.StatusSince.Until(asOf) >= v.Settings.StallAfter
+}
+
+// Stale reports whether what is known is too old to be published.
+func (v View) Stale() bool { return v.Record.Stale(v.Now, v.Settings.StaleAfter) }
+
+// ChangesAt returns when the view says something else although no poll ends; 0:
+// never.
+func (v View) ChangesAt() Instant {
+	var first Instant
+	soonest := func(t Instant) {
+		if t > v.Now && (first == 0 || t < first) {
+			first = t
+		}
+	}
+	if v.Settings.StaleAfter > 0 {
+		soonest(v.seen().Add(v.Settings.StaleAfter))
+	}
+	for i := range v.Subtasks {
+		if s := &v.Subtasks[i]; s.Unfinished() && !s.Superseded {
+			soonest(s.StatusSince.Add(v.Settings.StallAfter))
+			if v.Due != 0 {
+				soonest(v.Due.Add(v.Settings.StallAfter) + 1)
+			}
+		}
+	}
+	return first
+}

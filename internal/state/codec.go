@@ -3,13 +3,13 @@ package state
 import (
 	"encoding/binary"
 	"hash/crc32"
-	"math"
 	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Numbers are varints, strings and lists begin with their length, times are
-// milliseconds since the zero time, and every key and value ends in a checksum.
-// A value's covers its key too, so that it is no other server's.
+// Every key and value ends in a checksum. The checksum of a value covers its key
+// too, so that a value under another server's key is noticed.
 
 const sumSize = 4
 
@@ -18,156 +18,132 @@ func checksum(prefix, b []byte) uint32 {
 	return crc32.Update(crc32.Checksum(prefix, table), table, b)
 }
 
-// seal appends the checksum of prefix and b to b. In little-endian order the
-// checksum of all that ends in its own checksum would be the same, and a value's
-// would say nothing of its key.
+// seal appends the checksum of prefix and b to b. It is big-endian: the checksum
+// of anything that ends in its own little-endian checksum is always the same, so
+// the checksum of a value would not depend on its key.
 func seal(prefix, b []byte) []byte {
 	return binary.BigEndian.AppendUint32(b, checksum(prefix, b))
 }
 
-// unseal gives what was sealed, if it is intact.
-func unseal(prefix, b []byte) (content []byte, ok bool) {
-	end := len(b) - sumSize
-	if end < 0 {
-		return nil, false
+// storedSum returns the checksum at the end of b, 0 if b is too short for one.
+func storedSum(b []byte) uint32 {
+	if len(b) < sumSize {
+		return 0
 	}
-	return b[:end], binary.BigEndian.Uint32(b[end:]) == checksum(prefix, b[:end])
+	return binary.BigEndian.Uint32(b[len(b)-sumSize:])
 }
 
-// accountPrefix is what the keys of an account's servers begin with, and those
-// of no other account.
-func accountPrefix(account string) []byte { return appendString(nil, account) }
+// unseal returns what was sealed, and whether it is intact.
+func unseal(prefix, b []byte) (content []byte, ok bool) {
+	if len(b) < sumSize {
+		return nil, false
+	}
+	content = b[:len(b)-sumSize]
+	return content, storedSum(b) == checksum(prefix, content)
+}
 
-func encodeKey(k Key) []byte { return seal(nil, append(accountPrefix(k.Account), k.UUID...)) }
+// accountPrefix returns the first bytes of the keys of an account's servers. No
+// key of another account begins with them.
+func accountPrefix(account string) []byte {
+	return protowire.AppendString(nil, account)
+}
+
+// encodeKey returns the same key however the letters of the UUID are written.
+func encodeKey(k Key) []byte {
+	return seal(nil, append(accountPrefix(k.Account), lower(k.UUID)...))
+}
 
 func decodeKey(b []byte) (k Key, ok bool) {
 	content, ok := unseal(nil, b)
-	r := reader{rest: content, bad: !ok}
-	k.Account = r.string()
-	k.UUID = string(r.rest)
-	return k, !r.bad
+	account, n := protowire.ConsumeString(content)
+	if !ok || n < 0 {
+		return Key{}, false
+	}
+	return Key{Account: account, UUID: string(content[n:])}, true
 }
 
-func encodeMark(key []byte, t time.Time) []byte { return seal(key, appendTime(nil, t)) }
+// lower folds ASCII letters only: strings.ToLower would change bytes that are
+// not UTF-8, and two keys could become one.
+func lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
+// summary is stored with every transaction. It says what the rest of the file
+// has to be. Its field 1 and its checksum must stay as they are in all versions,
+// because an older program decides by them that a file is too new for it.
+type summary struct {
+	version     uint64
+	transaction uint64 // bbolt's number of the transaction that wrote the summary
+	sums        uint64 // of the checksums of all values in both buckets
+}
+
+func (s *summary) fields(c *coder) {
+	c.uint(1, &s.version)
+	c.uint(2, &s.transaction)
+	c.uint(3, &s.sums)
+	text := mark
+	c.text(4, &text)
+}
+
+func encodeSummary(s summary) []byte { return seal([]byte(versionKey), encodeFields(s.fields)) }
+
+func decodeSummary(b []byte) (s summary, ok bool) {
+	if string(b) == "1" { // all that version 1 said
+		return summary{version: 1}, true
+	}
+	content, ok := unseal([]byte(versionKey), b)
+	ok = ok && decodeFields(content, s.fields) && s.version > 1
+	return s, ok
+}
+
+func encodeMark(key []byte, t time.Time) []byte {
+	return seal(key, encodeFields(func(c *coder) { c.time(1, &t) }))
+}
 
 func decodeMark(key, b []byte) (t time.Time, ok bool) {
 	content, ok := unseal(key, b)
-	r := reader{rest: content, bad: !ok}
-	t = r.time()
-	return t, r.done()
+	ok = ok && decodeFields(content, func(c *coder) { c.time(1, &t) })
+	return t, ok
 }
 
-func encodeServer(key []byte, s Server) []byte {
-	b := appendTime(make([]byte, 0, 512), s.LastSuccess)
-	b = appendTime(b, s.EmptySince)
-	b = binary.AppendVarint(b, s.TotalCount)
-	b = binary.AppendUvarint(b, uint64(len(s.Subtasks)))
-	for _, t := range s.Subtasks {
-		b = appendString(b, t.TaskID)
-		b = appendString(b, t.Type)
-		b = appendFloat(b, t.Status)
-		b = appendString(b, t.Code)
-		b = appendTime(b, t.Changed)
-		b = appendTime(b, t.StatusSince)
-		b = appendTime(b, t.Started)
-		b = binary.AppendVarint(b, int64(t.Question))
-	}
-	b = binary.AppendUvarint(b, uint64(len(s.Errors)))
-	for _, c := range s.Errors {
-		b = appendString(b, c.Type)
-		b = appendString(b, c.Code)
-		b = appendFloat(b, c.Count)
-		b = appendTime(b, c.Created)
-	}
-	return seal(key, b)
-}
+func encodeServer(key []byte, s Server) []byte { return seal(key, encodeFields(s.fields)) }
 
 func decodeServer(key, b []byte) (s Server, ok bool) {
 	content, ok := unseal(key, b)
-	r := reader{rest: content, bad: !ok}
-	s = Server{LastSuccess: r.time(), EmptySince: r.time(), TotalCount: r.varint()}
-	for n := r.length(); n > 0 && !r.bad; n-- {
-		s.Subtasks = append(s.Subtasks, Subtask{
-			TaskID: r.string(), Type: r.string(), Status: r.float(), Code: r.string(),
-			Changed: r.time(), StatusSince: r.time(), Started: r.time(), Question: int(r.varint()),
-		})
-	}
-	for n := r.length(); n > 0 && !r.bad; n-- {
-		s.Errors = append(s.Errors, ErrorCount{Type: r.string(), Code: r.string(), Count: r.float(), Created: r.time()})
-	}
-	return s, r.done()
+	ok = ok && decodeFields(content, s.fields)
+	return s, ok
 }
 
-func appendString(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+func (s *Server) fields(c *coder) {
+	c.time(1, &s.LastSuccess)
+	c.time(2, &s.EmptySince)
+	c.int(3, &s.TotalCount)
+	list(c, 4, &s.Subtasks, (*Subtask).fields)
+	list(c, 5, &s.Errors, (*ErrorCount).fields)
 }
 
-func appendFloat(b []byte, f float64) []byte {
-	return binary.LittleEndian.AppendUint64(b, math.Float64bits(f))
+func (t *Subtask) fields(c *coder) {
+	c.text(1, &t.TaskID)
+	c.text(2, &t.Type)
+	c.float(3, &t.Status)
+	c.text(4, &t.Code)
+	c.time(5, &t.Changed)
+	c.time(6, &t.StatusSince)
+	c.time(7, &t.Started)
+	question := int64(t.Question)
+	c.int(8, &question)
+	t.Question = int(question)
 }
 
-func appendTime(b []byte, t time.Time) []byte {
-	return binary.AppendVarint(b, t.UnixMilli()-time.Time{}.UnixMilli())
-}
-
-// reader takes values off the front of rest. Once something does not fit it is
-// bad, and gives zeros.
-type reader struct {
-	rest []byte
-	bad  bool
-}
-
-func (r *reader) done() bool { return !r.bad && len(r.rest) == 0 }
-
-// take gives the next n bytes.
-func (r *reader) take(n int) []byte {
-	if r.bad || n < 0 || n > len(r.rest) {
-		r.bad = true
-		return nil
-	}
-	taken := r.rest[:n]
-	r.rest = r.rest[n:]
-	return taken
-}
-
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.rest)
-	if n == 0 {
-		n = -1
-	}
-	if r.take(n) == nil {
-		return 0
-	}
-	return v
-}
-
-// length gives that of a string or list, at most that of the rest: everything
-// takes a byte at least.
-func (r *reader) length() int {
-	v, n := binary.Uvarint(r.rest)
-	if n == 0 {
-		n = -1
-	}
-	if r.take(n) == nil || v > uint64(len(r.rest)) {
-		r.bad = true
-		return 0
-	}
-	return int(v)
-}
-
-func (r *reader) string() string { return string(r.take(r.length())) }
-
-func (r *reader) float() float64 {
-	if b := r.take(8); b != nil {
-		return math.Float64frombits(binary.LittleEndian.Uint64(b))
-	}
-	return 0
-}
-
-func (r *reader) time() time.Time {
-	since := r.varint()
-	if since == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(since + time.Time{}.UnixMilli())
+func (e *ErrorCount) fields(c *coder) {
+	c.text(1, &e.Type)
+	c.text(2, &e.Code)
+	c.float(3, &e.Count)
+	c.time(4, &e.Created)
 }

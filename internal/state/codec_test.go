@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"math"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // at gives a time of day that nobody else uses, to the millisecond.
@@ -80,7 +84,7 @@ func same(a, b Server) bool {
 
 func whole(t time.Time) time.Time { return time.UnixMilli(t.UnixMilli()).UTC() }
 
-func bits(f float64) string { return string(appendFloat(nil, f)) }
+func bits(f float64) string { return strconv.FormatUint(math.Float64bits(f), 16) }
 
 func TestServerSurvivesAsItIs(t *testing.T) {
 	for name, want := range strange() {
@@ -129,6 +133,9 @@ func TestKeysDifferAndComeBack(t *testing.T) {
 		for _, uuid := range awkward {
 			want := Key{account, uuid}
 			b := encodeKey(want)
+			if folded := encodeKey(Key{account, strings.ToUpper(uuid)}); uuid < "\x80" && !bytes.Equal(folded, b) {
+				t.Errorf("%q in upper case is another key", want)
+			}
 			if other, twice := seen[string(b)]; twice {
 				t.Fatalf("%q and %q share a key", want, other)
 			}
@@ -145,6 +152,27 @@ func TestKeysDifferAndComeBack(t *testing.T) {
 	}
 }
 
+func TestFieldsOfLaterVersionsAreSkipped(t *testing.T) {
+	unknown := protowire.AppendVarint(protowire.AppendTag(nil, 90, protowire.VarintType), 7)
+	unknown = protowire.AppendFixed64(protowire.AppendTag(unknown, 91, protowire.Fixed64Type), 7)
+	unknown = protowire.AppendFixed32(protowire.AppendTag(unknown, 92, protowire.Fixed32Type), 7)
+	unknown = protowire.AppendString(protowire.AppendTag(unknown, 93, protowire.BytesType), "text")
+	with := func(b []byte) []byte { return slices.Concat(unknown, b, unknown) }
+	subtask, count := typical(3).Subtasks[2], typical(3).Errors[0]
+	want := Server{LastSuccess: at(3), TotalCount: 4, Subtasks: []Subtask{subtask}, Errors: []ErrorCount{count}}
+	outer := Server{LastSuccess: want.LastSuccess, TotalCount: want.TotalCount}
+	content := with(encodeFields(outer.fields))
+	for number, inner := range map[protowire.Number][]byte{4: encodeFields(subtask.fields), 5: encodeFields(count.fields)} {
+		content = protowire.AppendBytes(protowire.AppendTag(content, number, protowire.BytesType), with(inner))
+	}
+	if got, ok := decodeServer(nil, seal(nil, content)); !ok || !same(got, want) {
+		t.Errorf("%+v came back as %+v, %t", want, got, ok)
+	}
+	if got, ok := decodeMark(nil, seal(nil, with(encodeFields(func(c *coder) { c.time(1, &want.LastSuccess) })))); !ok || !got.Equal(at(3)) {
+		t.Errorf("a mark came back as %v, %t", got, ok)
+	}
+}
+
 // FuzzValue checks that no bytes make the decoder panic, and that what it
 // accepts stays the same when it is written and read again.
 func FuzzValue(f *testing.F) {
@@ -153,11 +181,20 @@ func FuzzValue(f *testing.F) {
 		f.Add(value[:len(value)-sumSize])
 	}
 	f.Add([]byte("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"))
+	f.Add([]byte("\x22\x02\x0a\x05")) // a subtask that ends within its first field
 	f.Add([]byte{0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})
 	f.Fuzz(func(t *testing.T, content []byte) {
 		decodeServer(nil, content)
 		decodeMark(nil, content)
 		decodeMark(nil, seal(nil, bytes.Clone(content)))
+		decodeMark1(nil, seal(nil, bytes.Clone(content)))
+		decodeSummary(content)
+		decodeSummary(seal([]byte(versionKey), bytes.Clone(content)))
+		if s, ok := decodeServer1(nil, seal(nil, bytes.Clone(content))); ok {
+			if again, ok := decodeServer(nil, encodeServer(nil, s)); !ok || !same(s, again) {
+				t.Errorf("%+v of version 1 became %+v", s, again)
+			}
+		}
 		first, ok := decodeServer(nil, seal(nil, bytes.Clone(content)))
 		if !ok {
 			return
@@ -194,8 +231,8 @@ func FuzzKey(f *testing.F) {
 	f.Add("", "", "\x00", []byte{0x80})
 	f.Add("\xff\x00", "\x00", "\xff", bytes.Repeat([]byte{0xff}, 20))
 	f.Fuzz(func(t *testing.T, account, uuid, other string, raw []byte) {
-		want := Key{account, uuid}
-		b := encodeKey(want)
+		want := Key{account, lower(uuid)}
+		b := encodeKey(Key{account, uuid})
 		if got, ok := decodeKey(b); !ok || got != want {
 			t.Errorf("%q came back as %q, %t", want, got, ok)
 		}

@@ -19,6 +19,7 @@ import (
 const (
 	branchPage   = 0x01
 	leafPage     = 0x02
+	headerPage   = 0x04
 	freelistPage = 0x10
 
 	pageHeader  = 16
@@ -35,15 +36,18 @@ type header struct {
 	Root, Sequence, Freelist, Pages, Transaction, Checksum uint64
 }
 
-func readHeader(file io.ReaderAt, page int64) (h header, ok bool) {
-	raw := make([]byte, binary.Size(h))
-	if _, err := file.ReadAt(raw, page+pageHeader); err != nil {
+// readHeader reads the header of page 0 or 1, and reports whether it is intact.
+func readHeader(file io.ReaderAt, page uint64, pageSize int) (h header, ok bool) {
+	raw := make([]byte, pageHeader+binary.Size(h))
+	if _, err := file.ReadAt(raw, int64(page)*int64(pageSize)); err != nil {
 		return h, false
 	}
+	id, kind, raw := binary.NativeEndian.Uint64(raw), binary.NativeEndian.Uint16(raw[8:]), raw[pageHeader:]
 	_, err := binary.Decode(raw, binary.NativeEndian, &h)
 	sum := fnv.New64a()
 	_, _ = sum.Write(raw[:len(raw)-8]) // a hash never fails
-	return h, err == nil && h.Magic == 0xED0CDAED && h.Version == 2 && h.Checksum == sum.Sum64()
+	return h, err == nil && h.Magic == 0xED0CDAED && h.Version == 2 && h.Checksum == sum.Sum64() &&
+		id == page && kind == headerPage && h.Transaction%2 == page
 }
 
 // examination is what is known so far of a file's pages.
@@ -58,35 +62,40 @@ func damaged(format string, args ...any) error {
 }
 
 // examine reads a file of bbolt and returns errDamaged unless all is sound but,
-// perhaps, values. stale says that one of the headers is lost, maybe the newer.
-func examine(file io.ReaderAt, size int64, pageSize int) (stale bool, err error) {
-	h, ok0 := readHeader(file, 0)
-	h1, ok1 := readHeader(file, int64(pageSize))
-	stale = !ok0 || !ok1 || h.Transaction == h1.Transaction
-	if !ok0 || ok1 && h1.Transaction > h.Transaction {
+// perhaps, values. One lost header is damage too, although bbolt would go on with
+// the other: that may be the older one, and nothing in the file would say that
+// its values are not the last ones.
+func examine(file io.ReaderAt, size int64, pageSize int) error {
+	h, ok0 := readHeader(file, 0, pageSize)
+	h1, ok1 := readHeader(file, 1, pageSize)
+	switch {
+	case !ok0 || !ok1:
+		return damaged("a header is lost, intact: first %t, second %t", ok0, ok1)
+	case h1.Transaction == h.Transaction+1:
 		h = h1
+	case h.Transaction != h1.Transaction+1:
+		return damaged("headers of transactions %d and %d", h.Transaction, h1.Transaction)
 	}
-	there := uint64(size) / uint64(pageSize)
-	if !ok0 && !ok1 || h.Pages > there {
-		return stale, damaged("%d pages of %d are there", there, h.Pages)
+	if there := uint64(size) / uint64(pageSize); h.Pages > there {
+		return damaged("%d pages of %d are there", there, h.Pages)
 	}
 	e := &examination{file, uint64(pageSize), make([]bool, h.Pages)}
 	var last []byte
 	if err := e.tree(h.Root, nil, &last); err != nil {
-		return stale, err
+		return err
 	}
 	if h.Freelist == noFreelist { // another program may leave it out
-		return stale, nil
+		return nil
 	}
 	if err := e.freelist(h.Freelist); err != nil {
-		return stale, err
+		return err
 	}
 	for id := 2; id < len(e.taken); id++ {
 		if !e.taken[id] {
-			return stale, damaged("page %d is neither used nor free", id)
+			return damaged("page %d is neither used nor free", id)
 		}
 	}
-	return stale, nil
+	return nil
 }
 
 // take puts n pages, from id on, to their place.

@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	metaBucket   = "meta"    // versionKey → version
+	metaBucket   = "meta"    // versionKey → encodeSummary
 	serverBucket = "servers" // encodeKey → encodeServer
 	goneBucket   = "gone"    // encodeKey → encodeMark: since when it is not polled
 
 	versionKey = "version"
-	version    = "1"
+	version    = 2
 )
 
 // errDamaged is an error that says that a file cannot be used any more.
@@ -30,27 +30,39 @@ var errDamaged = errors.New("damaged")
 // renamed, which is logged and counted, and a new one takes its place. Any
 // other file that cannot be used is left as it is, and the error says what to
 // do: one that may not be written, that another process uses, that a newer
-// version wrote, or that is another program's.
+// version wrote, or that is no state file.
 func Open(path string, o Options) (*Store, error) {
-	s := &Store{path: path, logger: o.Logger, errors: o.Errors}
-	if o.lockWait == 0 {
-		o.lockWait = 2 * time.Second
+	s := &Store{path: path, logger: o.Logger, errors: o.Errors, lockWait: o.lockWait, noSync: o.noSync}
+	if s.lockWait == 0 {
+		s.lockWait = 2 * time.Second
 	}
-	err := guarded(func() error { return s.inspect(o.lockWait) })
-	if errors.Is(err, errDamaged) || errors.Is(err, errPanicked) {
-		err = s.setAside(err)
-	}
-	if err != nil {
+	s.effect = "error counters and last-change times start anew"
+	if err := s.open(); err != nil {
 		return nil, err
 	}
-	if err := guarded(func() error { return s.open(o.lockWait) }); err != nil {
-		return nil, unusable(path, err)
-	}
+	s.effect = "everything that is known is saved again"
 	return s, nil
 }
 
+func (s *Store) open() error {
+	err := guarded(s.inspect)
+	if errors.Is(err, errDamaged) || errors.Is(err, errPanicked) {
+		if !isOurs(s.path) {
+			return fmt.Errorf("%s is not a state file of this program, or too little of it is left (%w): name another --state.file, or move this one away", s.path, err)
+		}
+		err = s.setAside(err)
+	}
+	if err != nil {
+		return err
+	}
+	if err := guarded(s.use); err != nil {
+		return unusable(s.path, err)
+	}
+	return nil
+}
+
 // inspect finds out whether bbolt may use the file. It writes nothing.
-func (s *Store) inspect(lockWait time.Duration) error {
+func (s *Store) inspect() error {
 	info, err := os.Stat(s.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -61,11 +73,12 @@ func (s *Store) inspect(lockWait time.Duration) error {
 		return fmt.Errorf("state file %s is a directory or device: name a file in --state.file", s.path)
 	case info.Size() == 0:
 		s.errors.Inc()
-		level.Warn(s.logger).Log("msg", "state file is empty: error counters and last-change times start anew", "path", s.path)
+		level.Warn(s.logger).Log("msg", "state file is empty: "+s.effect, "path", s.path)
 		return nil
 	}
 	// Opened so, bbolt takes its lock and reads the two headers, and no more.
-	db, err := bbolt.Open(s.path, 0, &bbolt.Options{ReadOnly: true, Timeout: lockWait, OpenFile: openExisting})
+	var file *os.File
+	db, err := bbolt.Open(s.path, 0, &bbolt.Options{ReadOnly: true, Timeout: s.lockWait, OpenFile: opener(&file, os.O_RDWR)})
 	_, system := errors.AsType[syscall.Errno](err)
 	switch {
 	case errors.Is(err, berrors.ErrVersionMismatch):
@@ -76,28 +89,22 @@ func (s *Store) inspect(lockWait time.Duration) error {
 		return damaged("%w", err)
 	}
 	defer func() { _ = db.Close() }()
-	file, err := os.Open(s.path)
-	if err != nil {
-		return unusable(s.path, err)
-	}
-	defer func() { _ = file.Close() }()
 	if info, err = file.Stat(); err != nil {
 		return unusable(s.path, err)
 	}
-	stale, err := examine(file, info.Size(), db.Info().PageSize)
-	if err != nil {
+	if err := examine(file, info.Size(), db.Info().PageSize); err != nil {
 		return err
-	}
-	if stale {
-		s.errors.Inc()
-		level.Warn(s.logger).Log("msg", "one of the two headers of the state file is damaged: the last write may be lost", "path", s.path)
 	}
 	return db.View(s.identify)
 }
 
-// openExisting shows whether the file may be written, and never makes one.
-func openExisting(path string, _ int, _ os.FileMode) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDWR, 0)
+// opener returns a function by which bbolt opens a file, in the way that
+// flag says, and that shares the file with its caller.
+func opener(file **os.File, flag int) func(string, int, os.FileMode) (*os.File, error) {
+	return func(path string, _ int, mode os.FileMode) (opened *os.File, err error) {
+		*file, err = os.OpenFile(path, flag, mode)
+		return *file, err
+	}
 }
 
 // unusable says what to do about a file that cannot be opened.
@@ -112,8 +119,8 @@ func newer(path string) error {
 	return fmt.Errorf("state file %s was written by a newer version of this program: upgrade, or name another --state.file", path)
 }
 
-// identify says whether a sound file is one of this package, whole and of its
-// version. One without any bucket is new: its maker was killed early.
+// identify says whether a sound file is one of this package, and all of it. One
+// without any bucket is new: its maker was killed early.
 func (s *Store) identify(tx *bbolt.Tx) error {
 	if name, _ := tx.Cursor().First(); name == nil {
 		return nil
@@ -122,25 +129,44 @@ func (s *Store) identify(tx *bbolt.Tx) error {
 	if meta == nil || meta.Get([]byte(versionKey)) == nil {
 		return fmt.Errorf("state file %s is a database of another program: name another --state.file", s.path)
 	}
-	if string(meta.Get([]byte(versionKey))) != version {
+	stored, ok := decodeSummary(meta.Get([]byte(versionKey)))
+	switch {
+	case !ok:
+		return damaged("its version cannot be read")
+	case stored.version > version:
 		return newer(s.path)
 	}
+	sums, err := sumOfAll(tx)
+	if err != nil || stored.version == 1 {
+		return err
+	}
+	// Every page may be sound and still not the one that was written last.
+	if stored.transaction != uint64(tx.ID()) || stored.sums != sums {
+		return damaged("what it holds is not what transaction %d wrote, but maybe transaction %d", tx.ID(), stored.transaction)
+	}
+	return nil
+}
+
+// sumOfAll adds up the checksums of all values. It returns errDamaged if a key
+// or a bucket is damaged.
+func sumOfAll(tx *bbolt.Tx) (sums uint64, err error) {
 	for _, name := range []string{serverBucket, goneBucket} {
 		b := tx.Bucket([]byte(name))
 		if b == nil {
-			return damaged("bucket %s is missing", name)
+			return 0, damaged("bucket %s is missing", name)
 		}
-		err := b.ForEach(func(k, _ []byte) error {
+		err := b.ForEach(func(k, v []byte) error {
 			if _, ok := decodeKey(k); !ok {
 				return damaged("bucket %s, key %.64q", name, k)
 			}
+			sums += uint64(storedSum(v))
 			return nil
 		})
 		if err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return nil
+	return sums, nil
 }
 
 // setAside renames a damaged file, never onto another one.
@@ -157,46 +183,54 @@ func (s *Store) setAside(damage error) error {
 	if err := os.Rename(s.path, aside); err != nil {
 		return fmt.Errorf("state file %s cannot be read (%w) nor renamed: %w: move it away", s.path, damage, err)
 	}
-	level.Error(s.logger).Log("msg", "state file is damaged and was set aside: error counters and last-change times start anew; check the disk",
+	level.Error(s.logger).Log("msg", "state file is damaged and was set aside: "+s.effect+"; check the disk",
 		"path", s.path, "set_aside", aside, "err", damage)
 	return nil
 }
 
-// open opens a file that was inspected, or makes a new one.
-func (s *Store) open(lockWait time.Duration) error {
-	db, err := bbolt.Open(s.path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
+// use opens a file that was inspected, or makes a new one, and brings it to the
+// present version.
+func (s *Store) use() error {
+	db, err := bbolt.Open(s.path, 0o600, &bbolt.Options{
+		Timeout: s.lockWait, FreelistType: bbolt.FreelistMapType, OpenFile: opener(&s.file, os.O_RDWR|os.O_CREATE),
+		NoSync: s.noSync, NoGrowSync: s.noSync,
+	})
 	if err != nil {
 		return err
 	}
-	isNew := true
-	if err = db.View(func(tx *bbolt.Tx) error {
-		isNew = tx.Bucket([]byte(metaBucket)) == nil
+	s.db, s.pageSize = db, db.Info().PageSize
+	err = db.View(func(tx *bbolt.Tx) error {
+		s.summary = summaryOf(tx)
 		return nil
-	}); err == nil && isNew {
-		err = s.prepare(db)
+	})
+	if err == nil && s.summary.version == 1 {
+		if err = s.update(convert); err == nil {
+			level.Info(s.logger).Log("msg", "state file was converted: older versions of this program will refuse it", "path", s.path)
+		}
+	} else if err == nil && s.summary.version == 0 {
+		err = s.update(createBuckets)
+		s.syncDirectory()
 	}
 	if err != nil {
 		_ = db.Close()
-		return err
+		s.db = nil
 	}
-	s.db = db
+	return err
+}
+
+func createBuckets(tx *transaction) error {
+	for _, name := range []string{serverBucket, goneBucket, metaBucket} {
+		if _, err := tx.CreateBucket([]byte(name)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// prepare makes a new file one of this package.
-func (s *Store) prepare(db *bbolt.DB) error {
-	err := db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range []string{serverBucket, goneBucket, metaBucket} {
-			if _, err := tx.CreateBucket([]byte(name)); err != nil {
-				return err
-			}
-		}
-		return tx.Bucket([]byte(metaBucket)).Put([]byte(versionKey), []byte(version))
-	})
-	// The file's name has to last as what it holds does, where that can be asked for.
-	if dir, openErr := os.Open(filepath.Dir(s.path)); openErr == nil {
+// syncDirectory makes the name of a new file last, where the system can.
+func (s *Store) syncDirectory() {
+	if dir, err := os.Open(filepath.Dir(s.path)); err == nil {
 		_ = dir.Sync()
 		_ = dir.Close()
 	}
-	return err
 }

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,14 +15,7 @@ import (
 // put writes into a store's file what the store itself would not.
 func put(t testing.TB, s *Store, bucket string, key, value []byte) {
 	t.Helper()
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		b, err := tx.CreateBucketIfNotExists([]byte(bucket))
-		if err != nil {
-			return err
-		}
-		return b.Put(key, value)
-	})
-	if err != nil {
+	if err := s.update(func(tx *transaction) error { return tx.put(bucket, key, value) }); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -39,7 +33,7 @@ func alter(t testing.TB, path string, change func(*bbolt.Tx) error) {
 	}
 }
 
-func read(t testing.TB, path string) []byte {
+func readFile(t testing.TB, path string) []byte {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -48,7 +42,7 @@ func read(t testing.TB, path string) []byte {
 	return content
 }
 
-func write(t testing.TB, path string, content []byte) {
+func writeFile(t testing.TB, path string, content []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
@@ -67,7 +61,7 @@ func saved(t testing.TB, path string, batch ...Entry) {
 // the error names it, and that it stays as it is and alone.
 func refused(t *testing.T, path, reason string) {
 	t.Helper()
-	before := read(t, path)
+	before := readFile(t, path)
 	s, err := Open(path, newWitness().options())
 	if err == nil {
 		s.Close()
@@ -76,7 +70,7 @@ func refused(t *testing.T, path, reason string) {
 	if !strings.Contains(err.Error(), reason) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("%v", err)
 	}
-	if !bytes.Equal(before, read(t, path)) {
+	if !bytes.Equal(before, readFile(t, path)) {
 		t.Error("it was changed")
 	}
 	if files, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); len(files) != 1 {
@@ -84,14 +78,39 @@ func refused(t *testing.T, path, reason string) {
 	}
 }
 
-func TestFileOfAnotherVersionIsLeftAlone(t *testing.T) {
-	for _, other := range []string{"2", "10", ""} {
+// damagedFile returns a state file whose second page is lost.
+func damagedFile(t testing.TB, filler byte) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "state.db")
+	content, _ := sound(t, path, 20)
+	copy(content[pageSize:2*pageSize], bytes.Repeat([]byte{filler}, pageSize))
+	return content
+}
+
+func TestFileOfANewerVersionIsLeftAlone(t *testing.T) {
+	for _, newer := range []uint64{version + 1, version + 8, math.MaxUint64} {
 		path := filepath.Join(t.TempDir(), "state.db")
 		saved(t, path, fleet("a", 3)...)
 		alter(t, path, func(tx *bbolt.Tx) error {
-			return tx.Bucket([]byte(metaBucket)).Put([]byte(versionKey), []byte(other))
+			if err := tx.DeleteBucket([]byte(goneBucket)); err != nil { // it may have other buckets
+				return err
+			}
+			return tx.Bucket([]byte(metaBucket)).Put([]byte(versionKey), encodeSummary(summary{version: newer}))
 		})
 		refused(t, path, "was written by a newer version of this program: upgrade, or name another --state.file")
+	}
+}
+
+func TestUnreadableVersionIsDamage(t *testing.T) {
+	for _, value := range []string{"", "0", "2", "10"} {
+		path := filepath.Join(t.TempDir(), "state.db")
+		saved(t, path, fleet("a", 3)...)
+		alter(t, path, func(tx *bbolt.Tx) error {
+			return tx.Bucket([]byte(metaBucket)).Put([]byte(versionKey), []byte(value))
+		})
+		w := newWitness()
+		open(t, path, w)
+		w.logged(t, "its version cannot be read")
 	}
 }
 
@@ -125,6 +144,11 @@ func TestDatabaseOfAnotherProgramIsLeftAlone(t *testing.T) {
 				}
 				db.Close()
 				refused(t, path, "is a database of another program: name another --state.file")
+				content := readFile(t, path)
+				clear(content[:pageSize])
+				clear(content[len(content)/2:])
+				writeFile(t, path, content)
+				refused(t, path, "is not a state file of this program")
 			})
 		}
 	}
@@ -143,7 +167,7 @@ func TestFileInUseIsLeftAlone(t *testing.T) {
 
 func TestUnusablePathIsExplained(t *testing.T) {
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "file"), []byte("a"))
+	writeFile(t, filepath.Join(dir, "file"), []byte("a"))
 	for path, want := range map[string]string{
 		dir:                                    "is a directory or device: name a file in --state.file",
 		os.DevNull:                             "is a directory or device: name a file in --state.file",
@@ -164,7 +188,7 @@ func TestUnusablePathIsExplained(t *testing.T) {
 
 func TestEmptyFileIsUsedAndReported(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.db")
-	write(t, path, nil)
+	writeFile(t, path, nil)
 	w := newWitness()
 	s := open(t, path, w)
 	w.logged(t, "state file is empty: error counters and last-change times start anew")
@@ -198,8 +222,8 @@ func TestSymbolicLinksAreFollowed(t *testing.T) {
 func TestDamagedFileIsSetAsideBesideOthers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.db")
 	for i := range 3 { // within the same second, or nearly
-		garbage := bytes.Repeat([]byte{byte(i), 1, 2, 3}, 10_000)
-		write(t, path, garbage)
+		garbage := damagedFile(t, byte(i))
+		writeFile(t, path, garbage)
 		w := newWitness()
 		s := open(t, path, w)
 		w.logged(t, "state file is damaged and was set aside: error counters and last-change times start anew")
@@ -220,7 +244,7 @@ func TestDamagedFileIsSetAsideBesideOthers(t *testing.T) {
 			if !regexp.MustCompile(`\.corrupt-\d{8}T\d{6}Z(-\d+)?$`).MatchString(file) {
 				t.Error(file)
 			}
-			found = found || bytes.Equal(read(t, file), garbage)
+			found = found || bytes.Equal(readFile(t, file), garbage)
 		}
 		if !found || len(files) != i+1 {
 			t.Errorf("garbage %d is not in %v", i, files)
@@ -271,7 +295,7 @@ func TestDamagedValuesAreLeftOutAndReported(t *testing.T) {
 	w.logged(t)
 	holds(t, s, "a", want)
 	w.logged(t, `msg="state of some servers is damaged: their error counters and last-change times start anew; check the disk"`)
-	if !strings.Contains(w.log.String(), "account=a lost=3 kept=7 example=") || w.counted() != 3 {
+	if !strings.Contains(w.log.String(), "account=a lost=3 restored=7 example=") || w.counted() != 3 {
 		t.Errorf("%v errors, %s", w.counted(), w.log.String())
 	}
 }

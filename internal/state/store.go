@@ -6,18 +6,21 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
-// Key identifies a server among those of all accounts. Any string will do.
+// Key identifies a server among those of all accounts. Any string will do. UUIDs
+// that differ only in the case of ASCII letters are the same; the store always
+// returns them in lower case.
 type Key struct{ Account, UUID string }
 
 // Server is what is known of one server. Times are kept to the millisecond.
@@ -59,18 +62,31 @@ type Options struct {
 	Errors prometheus.Counter // failed reads and writes, and what was found lost
 
 	lockWait time.Duration // for a file that is in use; 0: 2 s
+	noSync   bool          // for tests: a power failure may lose what was saved
 }
+
+// ErrReplaced is the error of a Save that found the file deleted, replaced or
+// damaged by others, and made a new one. Nothing is in the new file yet: the
+// caller must save every entry it knows.
+var ErrReplaced = errors.New("the state file was lost while in use, and a new one was made")
 
 // Store is an open state file. Its methods may be called concurrently.
 type Store struct {
-	path   string
-	logger log.Logger
-	errors prometheus.Counter
+	path     string
+	logger   log.Logger
+	errors   prometheus.Counter
+	lockWait time.Duration
+	noSync   bool
+	effect   string // what the loss of the file means, for the log
 
-	mu      sync.Mutex // held while db is in use
-	db      *bbolt.DB
-	broken  error       // a panic of bbolt, which may have left locks of its own behind
-	failing atomic.Bool // the last write failed
+	mu       sync.Mutex // guards all below
+	db       *bbolt.DB  // nil: the file was lost and could not be made anew
+	file     *os.File   // the one that db uses
+	pageSize int
+	summary  summary // of the last transaction
+	lost     error   // why db must not be used any more; nil: it may
+	closed   bool
+	failing  bool // the last write failed
 }
 
 var errPanicked = errors.New("the database gave up")
@@ -87,16 +103,25 @@ func guarded(op func() error) (err error) {
 	return op()
 }
 
-// use runs op, guarded and alone. It counts a failure and says what op was to do.
-func (s *Store) use(what string, op func(*bbolt.DB) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.broken
-	if err == nil {
-		err = guarded(func() error { return op(s.db) })
+// do runs op, guarded, on a file that is still the right one. It counts a failure
+// and says what op was to do. mu is held.
+func (s *Store) do(what string, op func() error) error {
+	err := s.lost
+	switch {
+	case s.closed:
+		err = berrors.ErrDatabaseNotOpen
+	case err == nil:
+		err = guarded(func() error {
+			if err := s.check(); err != nil {
+				return err
+			}
+			return op()
+		})
 		if errors.Is(err, errPanicked) {
 			err = fmt.Errorf("%w: restart the exporter, which sets a damaged file aside", err)
-			s.broken = err
+		}
+		if errors.Is(err, errPanicked) || errors.Is(err, errChanged) {
+			s.lost = err
 		}
 	}
 	if err == nil {
@@ -106,14 +131,16 @@ func (s *Store) use(what string, op func(*bbolt.DB) error) error {
 	return fmt.Errorf("%s state file %s: %w", what, s.path, err)
 }
 
-// Restore gives what is known of an account's servers, by UUID. Entries that
-// are damaged are left out, counted and logged; an error means that none could
-// be read.
+// Restore returns what is known of an account's servers, by UUID in lower case.
+// Entries that are damaged are left out, counted and logged; an error means that
+// none could be read.
 func (s *Store) Restore(account string) (map[string]Server, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	servers := make(map[string]Server)
 	var lost []string
-	err := s.use("reading", func(db *bbolt.DB) error {
-		return db.View(func(tx *bbolt.Tx) error {
+	err := s.do("reading", func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
 			prefix := accountPrefix(account)
 			c := tx.Bucket([]byte(serverBucket)).Cursor()
 			for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.Next() {
@@ -128,59 +155,72 @@ func (s *Store) Restore(account string) (map[string]Server, error) {
 		})
 	})
 	if err != nil {
+		level.Error(s.logger).Log("msg", "state cannot be read: error counters and last-change times of an account start anew", "account", account, "err", err)
 		return nil, err
 	}
 	if len(lost) > 0 {
 		s.errors.Add(float64(len(lost)))
 		level.Error(s.logger).Log("msg", "state of some servers is damaged: their error counters and last-change times start anew; check the disk",
-			"path", s.path, "account", account, "lost", len(lost), "kept", len(servers), "example", lost[0])
+			"path", s.path, "account", account, "lost", len(lost), "restored", len(servers), "example", lost[0])
 	}
 	return servers, nil
 }
 
 // Save stores all entries or none, in place of what was stored of the same
 // servers. They are on disk when it returns nil. After an error the store can
-// still be used: a full disk, say, may have room again. bbolt refuses an
-// account and UUID of more than 32 KiB together.
+// still be used: a full disk, say, may have room again. After ErrReplaced the
+// caller must save everything it knows. bbolt refuses an account and UUID of
+// more than 32 KiB together.
 func (s *Store) Save(batch []Entry) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	return s.write(func(tx *bbolt.Tx) error {
-		servers := tx.Bucket([]byte(serverBucket))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.write(func(tx *transaction) error {
 		for _, e := range batch {
 			key := encodeKey(e.Key)
-			if err := servers.Put(key, encodeServer(key, e.Server)); err != nil {
+			if err := tx.put(serverBucket, key, encodeServer(key, e.Server)); err != nil {
 				return fmt.Errorf("server %.64q of account %.64q: %w", e.UUID, e.Account, err)
 			}
 		}
 		return nil
 	})
+	if errors.Is(s.lost, errChanged) && !s.closed {
+		err = s.reopen()
+	}
+	s.report(err)
+	return err
 }
 
-// write makes a change that lasts, and logs when such begin and end to fail.
-func (s *Store) write(change func(*bbolt.Tx) error) error {
-	err := s.use("writing", func(db *bbolt.DB) error { return db.Update(change) })
-	switch failed := err != nil; {
-	case s.failing.Swap(failed) == failed:
+// write makes a change that lasts. mu is held.
+func (s *Store) write(change func(*transaction) error) error {
+	return s.do("writing", func() error { return s.update(change) })
+}
+
+// report logs when writes begin and end to fail.
+func (s *Store) report(err error) {
+	failed := err != nil
+	switch {
+	case errors.Is(err, ErrReplaced):
+		level.Error(s.logger).Log("msg", "state file was lost while in use, and a new one was made: "+s.effect, "err", err)
+	case s.failing == failed:
 	case failed:
 		level.Error(s.logger).Log("msg", "state cannot be saved: a restart now would count errors again and lose last-change times; check the disk's free space and the file's permissions",
 			"err", err)
 	default:
 		level.Info(s.logger).Log("msg", "state is saved again", "path", s.path)
 	}
-	return err
+	s.failing = failed
 }
 
-// Close gives the file free. What was saved is on disk already. It may be
-// called again.
+// Close releases the file. What was saved is on disk already. It may be called
+// again.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.broken != nil {
-		return nil // bbolt might wait for its own locks; the file is free when the process ends
-	}
-	if err := s.db.Close(); err != nil {
+	s.closed = true
+	if err := s.release(); err != nil {
 		return fmt.Errorf("closing state file %s: %w", s.path, err)
 	}
 	return nil

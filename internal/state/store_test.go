@@ -32,7 +32,7 @@ func newWitness() *witness {
 }
 
 func (w *witness) options() Options {
-	return Options{Logger: log.NewLogfmtLogger(log.NewSyncWriter(&w.log)), Errors: w.errors, lockWait: 60 * time.Millisecond}
+	return Options{Logger: log.NewLogfmtLogger(log.NewSyncWriter(&w.log)), Errors: w.errors, lockWait: 60 * time.Millisecond, noSync: true}
 }
 
 func (w *witness) counted() float64 { return testutil.ToFloat64(w.errors) }

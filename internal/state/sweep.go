@@ -1,32 +1,71 @@
 package state
 
 import (
+	"bytes"
 	"time"
 
 	"go.etcd.io/bbolt"
 )
 
-// keptFor is how long a server that is no longer polled is remembered.
-const keptFor = 7 * 24 * time.Hour
+// retention is how long a server that is no longer polled is remembered.
+const retention = 7 * 24 * time.Hour
 
-// change is what a sweep has to do to one server.
-type change struct {
+// action is what a sweep has to do to one server.
+type action struct {
 	key        []byte
 	mark, drop bool // neither: its mark goes
 }
 
-// Sweep forgets servers that were found unwatched a week ago and ever since,
-// and gives their number. watched says whether a server is polled now; it is
-// called without any lock. A server that is saved while a sweep drops it is
-// back with its next Save.
+// Sweep forgets servers that were found unwatched a week ago and ever since, and
+// returns their number. watched says whether a server is polled now; it is called
+// without any lock, with the UUID in lower case. A server that is saved while a
+// sweep drops it is back with its next Save. After an error the next sweep makes
+// up for this one.
 func (s *Store) Sweep(watched func(Key) bool, now time.Time) (dropped int, err error) {
-	var keys [][]byte
-	gone := make(map[string]time.Time)
-	err = s.use("reading", func(db *bbolt.DB) error {
-		return db.View(func(tx *bbolt.Tx) error {
+	keys, gone, err := s.keysAndMarks()
+	if err != nil {
+		return 0, err
+	}
+	var actions []action
+	for _, k := range keys {
+		key, _ := decodeKey(k)
+		since, marked := gone[string(k)]
+		switch {
+		case watched(key):
+			if marked {
+				actions = append(actions, action{key: k})
+			}
+		case !marked || since.After(now): // the clock was ahead then
+			actions = append(actions, action{key: k, mark: true})
+		case now.Sub(since) >= retention:
+			actions = append(actions, action{key: k, drop: true})
+			dropped++
+		}
+	}
+	if len(actions) == 0 {
+		return 0, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err = s.write(func(tx *transaction) error { return apply(tx, actions, now) })
+	s.report(err)
+	if err != nil {
+		return 0, err
+	}
+	return dropped, nil
+}
+
+// keysAndMarks returns the keys of all servers, and since when those that have a
+// mark are gone.
+func (s *Store) keysAndMarks() (keys [][]byte, gone map[string]time.Time, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	gone = make(map[string]time.Time)
+	err = s.do("reading", func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
 			c := tx.Bucket([]byte(serverBucket)).Cursor()
 			for k, _ := c.First(); k != nil; k, _ = c.Next() {
-				keys = append(keys, append([]byte(nil), k...))
+				keys = append(keys, bytes.Clone(k))
 			}
 			c = tx.Bucket([]byte(goneBucket)).Cursor()
 			for k, v := c.First(); k != nil; k, v = c.Next() {
@@ -38,44 +77,21 @@ func (s *Store) Sweep(watched func(Key) bool, now time.Time) (dropped int, err e
 		})
 	})
 	if err != nil {
-		return 0, err
+		s.report(err)
 	}
-	var changes []change
-	for _, k := range keys {
-		key, _ := decodeKey(k)
-		since, marked := gone[string(k)]
-		switch {
-		case watched(key):
-			if marked {
-				changes = append(changes, change{key: k})
-			}
-		case !marked || since.After(now): // the clock was ahead then
-			changes = append(changes, change{key: k, mark: true})
-		case now.Sub(since) >= keptFor:
-			changes = append(changes, change{key: k, drop: true})
-			dropped++
-		}
-	}
-	if len(changes) == 0 {
-		return 0, nil
-	}
-	if err := s.write(func(tx *bbolt.Tx) error { return apply(tx, changes, now) }); err != nil {
-		return 0, err
-	}
-	return dropped, nil
+	return keys, gone, err
 }
 
-func apply(tx *bbolt.Tx, changes []change, now time.Time) error {
-	servers, gone := tx.Bucket([]byte(serverBucket)), tx.Bucket([]byte(goneBucket))
-	for _, c := range changes {
+func apply(tx *transaction, actions []action, now time.Time) error {
+	for _, a := range actions {
 		var err error
-		if c.mark {
-			err = gone.Put(c.key, encodeMark(c.key, now))
+		if a.mark {
+			err = tx.put(goneBucket, a.key, encodeMark(a.key, now))
 		} else {
-			err = gone.Delete(c.key)
+			err = tx.delete(goneBucket, a.key)
 		}
-		if c.drop && err == nil {
-			err = servers.Delete(c.key)
+		if a.drop && err == nil {
+			err = tx.delete(serverBucket, a.key)
 		}
 		if err != nil {
 			return err

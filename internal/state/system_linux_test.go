@@ -46,7 +46,7 @@ func TestMissingPermissionsAreExplained(t *testing.T) {
 		"unreadable":  {[]byte("state"), 0, 0o777, permission},
 		"fixed":       {nil, 0, 0o555, permission},
 		"closed":      {[]byte("state"), 0o666, 0, permission},
-		"not to move": {bytes.Repeat([]byte("no state"), 5000), 0o666, 0o555, "cannot be read (damaged: invalid database) nor renamed"},
+		"not to move": {damagedFile(t, 1), 0o666, 0o555, "nor renamed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			parent := filepath.Join(dir, name)
@@ -55,7 +55,7 @@ func TestMissingPermissionsAreExplained(t *testing.T) {
 				t.Fatal(err)
 			}
 			if tc.content != nil {
-				write(t, path, tc.content)
+				writeFile(t, path, tc.content)
 				os.Chmod(path, tc.file)
 			}
 			os.Chmod(filepath.Dir(dir), 0o755)
@@ -66,7 +66,7 @@ func TestMissingPermissionsAreExplained(t *testing.T) {
 				t.Error(err)
 			}
 			os.Chmod(path, 0o644)
-			if tc.content != nil && !bytes.Equal(read(t, path), tc.content) {
+			if tc.content != nil && !bytes.Equal(readFile(t, path), tc.content) {
 				t.Error("it was changed")
 			}
 			if files, _ := filepath.Glob(filepath.Join(parent, "*")); tc.content == nil && len(files) > 0 {

@@ -67,11 +67,19 @@ func survive(t *testing.T, path string, content []byte, want map[string]map[stri
 	return outlive(t, path, content, want, true)
 }
 
-// outlive is survive, but looks at what is afterwards only if it is told to.
+// outlive is survive, but looks only if it is told to at what is afterwards. It
+// is much faster then, because no new file has to reach the disk.
 func outlive(t *testing.T, path string, content []byte, want map[string]map[string]Server, afterwards bool) (setAside bool) {
 	t.Helper()
 	writeFile(t, path, content)
 	w := newWitness()
+	if !afterwards {
+		o := w.options()
+		s := &Store{path: path, logger: o.Logger, errors: o.Errors, lockWait: o.lockWait}
+		if err := guarded(s.inspect); err != nil {
+			return (errors.Is(err, errDamaged) || errors.Is(err, errPanicked)) && isOurs(path)
+		}
+	}
 	s, err := Open(path, w.options())
 	if err != nil {
 		if !bytes.Equal(content, readFile(t, path)) {
@@ -195,7 +203,7 @@ func TestDamageNeverChangesAValue(t *testing.T) {
 		for seed := range uint64(300) {
 			damaged := bytes.Clone(content)
 			damage(rand.New(rand.NewPCG(seed, 0)), damaged, used)
-			outcomes[outlive(t, path, damaged, want, seed < 10)]++
+			outcomes[outlive(t, path, damaged, want, seed < 5)]++
 			if t.Failed() {
 				t.Fatalf("%s, seed %d", name, seed)
 			}

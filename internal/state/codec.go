@@ -74,21 +74,19 @@ func lower(s string) string {
 	return string(b)
 }
 
-// summary is stored with every transaction. It says what the rest of the file
-// has to be. Its field 1 and its checksum must stay as they are in all versions,
-// because an older program decides by them that a file is too new for it.
+// summary is stored with every transaction. Its field 1 and its checksum must
+// stay as they are in all versions, because an older program decides by them that
+// a file is too new for it.
 type summary struct {
-	version     uint64
-	transaction uint64 // bbolt's number of the transaction that wrote the summary
-	sums        uint64 // of the checksums of all values in both buckets
+	version uint64
+	sums    uint64 // of the checksums of all values in both buckets
 }
 
 func (s *summary) fields(c *coder) {
 	c.uint(1, &s.version)
-	c.uint(2, &s.transaction)
-	c.uint(3, &s.sums)
+	c.uint(2, &s.sums)
 	text := mark
-	c.text(4, &text)
+	c.text(3, &text)
 }
 
 func encodeSummary(s summary) []byte { return seal([]byte(versionKey), encodeFields(s.fields)) }

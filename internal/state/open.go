@@ -141,8 +141,8 @@ func (s *Store) identify(tx *bbolt.Tx) error {
 		return err
 	}
 	// Every page may be sound and still not the one that was written last.
-	if stored.transaction != uint64(tx.ID()) || stored.sums != sums {
-		return damaged("what it holds is not what transaction %d wrote, but maybe transaction %d", tx.ID(), stored.transaction)
+	if stored.sums != sums {
+		return damaged("its values are not the ones that were written last")
 	}
 	return nil
 }
@@ -200,7 +200,7 @@ func (s *Store) use() error {
 	}
 	s.db, s.pageSize = db, db.Info().PageSize
 	err = db.View(func(tx *bbolt.Tx) error {
-		s.summary = summaryOf(tx)
+		s.summary, s.lastID = summaryOf(tx), tx.ID()
 		return nil
 	})
 	if err == nil && s.summary.version == 1 {

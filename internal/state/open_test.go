@@ -209,6 +209,29 @@ func TestFileWhoseMakerWasKilledIsNew(t *testing.T) {
 	w.logged(t)
 }
 
+func TestCompactedFileIsUsed(t *testing.T) {
+	path, compacted := filepath.Join(t.TempDir(), "state.db"), filepath.Join(t.TempDir(), "compacted.db")
+	_, want := sound(t, path, 100)
+	src, err := bbolt.Open(path, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dst, err := bbolt.Open(compacted, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bbolt.Compact(dst, src, 0); err != nil {
+		t.Fatal(err)
+	}
+	src.Close()
+	dst.Close()
+	w := newWitness()
+	s := open(t, compacted, w)
+	holds(t, s, "alpha", want["alpha"])
+	save(t, s, fleet("beta", 3)...)
+	w.logged(t)
+}
+
 func TestSymbolicLinksAreFollowed(t *testing.T) {
 	dir := t.TempDir()
 	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")

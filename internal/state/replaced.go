@@ -23,8 +23,8 @@ func (s *Store) check() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errChanged, err)
 	}
-	h, intact := readHeader(s.file, s.summary.transaction%2, s.pageSize)
-	if !os.SameFile(opened, named) || !intact || h.Transaction != s.summary.transaction || h.Pages > uint64(named.Size())/uint64(s.pageSize) {
+	h, intact := readHeader(s.file, uint64(s.lastID%2), s.pageSize)
+	if !os.SameFile(opened, named) || !intact || h.Transaction != uint64(s.lastID) || h.Pages > uint64(named.Size())/uint64(s.pageSize) {
 		return errChanged
 	}
 	return nil
@@ -76,18 +76,19 @@ func (tx *transaction) delete(bucket string, key []byte) error {
 func (s *Store) update(change func(*transaction) error) error {
 	var written summary
 	err := s.db.Update(func(tx *bbolt.Tx) error {
-		if summaryOf(tx) != s.summary {
+		if tx.ID() != s.lastID+1 || summaryOf(tx) != s.summary {
 			return errChanged
 		}
 		t := &transaction{tx, s.summary.sums}
 		if err := change(t); err != nil {
 			return err
 		}
-		written = summary{version, uint64(tx.ID()), t.sums}
+		written = summary{version, t.sums}
 		return tx.Bucket([]byte(metaBucket)).Put([]byte(versionKey), encodeSummary(written))
 	})
 	if err == nil {
 		s.summary = written
+		s.lastID++
 	}
 	return err
 }

@@ -100,6 +100,20 @@ func TestLostFileIsWrittenAnew(t *testing.T) {
 	}
 }
 
+func TestFileThatIsOverwrittenByOneOfTheSameAgeIsNoticed(t *testing.T) {
+	path, other := filepath.Join(t.TempDir(), "state.db"), filepath.Join(t.TempDir(), "other.db")
+	s := open(t, path, newWitness())
+	save(t, s, fleet("a", 3)...)
+	saved(t, other, fleet("b", 3)...) // with as many transactions
+	writeFile(t, path, readFile(t, other))
+	if err := s.Save(fleet("a", 1)); !errors.Is(err, ErrReplaced) {
+		t.Error(err)
+	}
+	save(t, s, fleet("a", 3)...)
+	holds(t, s, "a", byUUID(fleet("a", 3)))
+	holds(t, s, "b", byUUID(fleet("b", 3)))
+}
+
 func TestFileOfOthersThatTookThePlaceIsNotWritten(t *testing.T) {
 	for name, other := range others(t) {
 		for way, how := range map[string]func(t *testing.T, path string){

@@ -83,7 +83,8 @@ type Store struct {
 	db       *bbolt.DB  // nil: the file was lost and could not be made anew
 	file     *os.File   // the one that db uses
 	pageSize int
-	summary  summary // of the last transaction
+	summary  summary // as written last
+	lastID   int     // of the transaction that wrote it
 	lost     error   // why db must not be used any more; nil: it may
 	closed   bool
 	failing  bool // the last write failed

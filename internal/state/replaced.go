@@ -75,20 +75,20 @@ func (tx *transaction) delete(bucket string, key []byte) error {
 // file is not as the last transaction of this store left it.
 func (s *Store) update(change func(*transaction) error) error {
 	var written summary
+	var id int
 	err := s.db.Update(func(tx *bbolt.Tx) error {
-		if tx.ID() != s.lastID+1 || summaryOf(tx) != s.summary {
+		if summaryOf(tx) != s.summary {
 			return errChanged
 		}
 		t := &transaction{tx, s.summary.sums}
 		if err := change(t); err != nil {
 			return err
 		}
-		written = summary{version, t.sums}
+		written, id = summary{version, t.sums}, tx.ID()
 		return tx.Bucket([]byte(metaBucket)).Put([]byte(versionKey), encodeSummary(written))
 	})
 	if err == nil {
-		s.summary = written
-		s.lastID++
+		s.summary, s.lastID = written, id
 	}
 	return err
 }

@@ -89,32 +89,36 @@ func (s *summary) fields(c *coder) {
 	c.text(3, &text)
 }
 
-func encodeSummary(s summary) []byte { return seal([]byte(versionKey), encodeFields(s.fields)) }
+func encodeSummary(s summary) []byte { return seal([]byte(versionKey), encode(&s)) }
 
 func decodeSummary(b []byte) (s summary, ok bool) {
 	if string(b) == "1" { // all that version 1 said
 		return summary{version: 1}, true
 	}
 	content, ok := unseal([]byte(versionKey), b)
-	ok = ok && decodeFields(content, s.fields) && s.version > 1
+	ok = ok && decode(content, &s) && s.version > 1
 	return s, ok
 }
 
-func encodeMark(key []byte, t time.Time) []byte {
-	return seal(key, encodeFields(func(c *coder) { c.time(1, &t) }))
-}
+// goneMark says since when a server is not polled.
+type goneMark struct{ since time.Time }
+
+func (m *goneMark) fields(c *coder) { c.time(1, &m.since) }
+
+func encodeMark(key []byte, t time.Time) []byte { return seal(key, encode(&goneMark{t})) }
 
 func decodeMark(key, b []byte) (t time.Time, ok bool) {
 	content, ok := unseal(key, b)
-	ok = ok && decodeFields(content, func(c *coder) { c.time(1, &t) })
-	return t, ok
+	var m goneMark
+	ok = ok && decode(content, &m)
+	return m.since, ok
 }
 
-func encodeServer(key []byte, s Server) []byte { return seal(key, encodeFields(s.fields)) }
+func encodeServer(key []byte, s Server) []byte { return seal(key, encode(&s)) }
 
 func decodeServer(key, b []byte) (s Server, ok bool) {
 	content, ok := unseal(key, b)
-	ok = ok && decodeFields(content, s.fields)
+	ok = ok && decode(content, &s)
 	return s, ok
 }
 
@@ -122,8 +126,8 @@ func (s *Server) fields(c *coder) {
 	c.time(1, &s.LastSuccess)
 	c.time(2, &s.EmptySince)
 	c.int(3, &s.TotalCount)
-	list(c, 4, &s.Subtasks, (*Subtask).fields)
-	list(c, 5, &s.Errors, (*ErrorCount).fields)
+	list(c, 4, &s.Subtasks)
+	list(c, 5, &s.Errors)
 }
 
 func (t *Subtask) fields(c *coder) {

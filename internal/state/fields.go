@@ -7,10 +7,13 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// coder writes or reads the fields of a struct, whose method fields lists each
-// once with its number. Fields have the wire format of protobuf. One that is zero
-// is left out, and a reader skips those that it does not know, so new fields may
-// join. A number must never be used for another field again.
+// message is what has fields. Its method lists each once with its number. Fields
+// have the wire format of protobuf. One that is zero is left out, and a reader
+// skips those that it does not know, so new fields may join. A number must never
+// be used for another field again.
+type message interface{ fields(c *coder) }
+
+// coder writes the fields of a message, or reads one of them.
 type coder struct {
 	out []byte // what was written
 
@@ -21,19 +24,25 @@ type coder struct {
 	bad     bool             // something that was read is damaged
 }
 
-func encodeFields(fields func(*coder)) []byte {
+func encode(m message) []byte {
 	c := coder{out: make([]byte, 0, 512)}
-	fields(&c)
+	m.fields(&c)
 	return c.out
 }
 
-// decodeFields reports whether b consists of fields.
-func decodeFields(b []byte, fields func(*coder)) (ok bool) {
+// decode reports whether b consists of fields.
+func decode(b []byte, m message) (ok bool) {
 	c := coder{reading: true}
+	c.readAll(b, m)
+	return !c.bad
+}
+
+func (c *coder) readAll(b []byte, m message) {
 	for len(b) > 0 {
 		number, kind, n := protowire.ConsumeTag(b)
 		if n < 0 {
-			return false
+			c.bad = true
+			return
 		}
 		b = b[n:]
 		c.number, c.value, c.bytes = number, 0, nil
@@ -48,12 +57,12 @@ func decodeFields(b []byte, fields func(*coder)) (ok bool) {
 			n = protowire.ConsumeFieldValue(number, kind, b)
 		}
 		if n < 0 {
-			return false
+			c.bad = true
+			return
 		}
-		fields(&c)
+		m.fields(c)
 		b = b[n:]
 	}
-	return !c.bad
 }
 
 func (c *coder) uint(number protowire.Number, v *uint64) {
@@ -109,16 +118,22 @@ func (c *coder) text(number protowire.Number, v *string) {
 }
 
 // list writes or reads a field for every element.
-func list[T any](c *coder, number protowire.Number, elements *[]T, fields func(*T, *coder)) {
+func list[T any, M interface {
+	*T
+	message
+}](c *coder, number protowire.Number, elements *[]T,
+) {
 	switch {
 	case !c.reading:
+		var inner coder
 		for i := range *elements {
-			b := encodeFields(func(inner *coder) { fields(&(*elements)[i], inner) })
-			c.out = protowire.AppendBytes(protowire.AppendTag(c.out, number, protowire.BytesType), b)
+			inner.out = inner.out[:0]
+			M(&(*elements)[i]).fields(&inner)
+			c.out = protowire.AppendBytes(protowire.AppendTag(c.out, number, protowire.BytesType), inner.out)
 		}
 	case c.number == number:
-		var element T
-		c.bad = !decodeFields(c.bytes, func(inner *coder) { fields(&element, inner) }) || c.bad
-		*elements = append(*elements, element)
+		*elements = append(*elements, *new(T))
+		c.readAll(c.bytes, M(&(*elements)[len(*elements)-1]))
+		c.number = number
 	}
 }

@@ -173,3 +173,20 @@ func TestNoRoomForANewFileIsAnError(t *testing.T) {
 		holds(t, open(t, path, newWitness()), "a", map[string]Server{})
 	}
 }
+
+func TestNoRoomToConvertAFileOfVersion1LosesNothing(t *testing.T) {
+	if !alone(t) {
+		return
+	}
+	path := filepath.Join(t.TempDir(), "state.db")
+	version1(t, path)
+	limit(t, 64<<10)
+	_, err := Open(path, newWitness().options())
+	limit(t, unlimited)
+	if err == nil || !strings.Contains(err.Error(), "file too large: see that the file and its directory") {
+		t.Errorf("%v", err)
+	}
+	w := newWitness()
+	holds(t, open(t, path, w), "strange", strange())
+	w.logged(t, "was converted")
+}

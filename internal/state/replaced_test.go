@@ -69,10 +69,14 @@ func TestLostFileIsWrittenAnew(t *testing.T) {
 			writeFile(t, path, readFile(t, backup))
 			os.Truncate(path, 1<<20)
 		}, also: map[string]map[string]Server{"gamma": {"u": typical(9)}}},
-		"emptied": {how: func(t *testing.T, path string) { os.Truncate(path, 0) },
-			log: "state file is empty: everything that is known is saved again"},
-		"cut short": {how: func(t *testing.T, path string) { os.Truncate(path, 4*pageSize) },
-			log: "state file is damaged and was set aside: everything that is known is saved again"},
+		"emptied": {
+			how: func(t *testing.T, path string) { os.Truncate(path, 0) },
+			log: "state file is empty: everything that is known is saved again",
+		},
+		"cut short": {
+			how: func(t *testing.T, path string) { os.Truncate(path, 4*pageSize) },
+			log: "state file is damaged and was set aside: everything that is known is saved again",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, w, path := lose(t, tc.how)

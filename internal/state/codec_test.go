@@ -13,7 +13,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// at gives a time of day that nobody else uses, to the millisecond.
+// at returns a time of day that nobody else uses, to the millisecond.
 func at(ms int) time.Time {
 	return time.UnixMilli(time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC).UnixMilli() + int64(ms))
 }

@@ -66,8 +66,8 @@ type Options struct {
 }
 
 // ErrReplaced is the error of a Save that found the file deleted, replaced or
-// damaged by others, and made a new one. Nothing is in the new file yet: the
-// caller must save every entry it knows.
+// overwritten, and opened a new one at its path. The new file lacks the entries
+// of that Save and of all before it: the caller must save everything it knows.
 var ErrReplaced = errors.New("the state file was lost while in use, and a new one was made")
 
 // Store is an open state file. Its methods may be called concurrently.

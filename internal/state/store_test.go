@@ -88,7 +88,7 @@ func holds(t testing.TB, s *Store, account string, want map[string]Server) {
 	}
 }
 
-// fleet gives n servers of an account, every one different.
+// fleet returns n servers of an account, every one different.
 func fleet(account string, n int) []Entry {
 	batch := make([]Entry, n)
 	for i := range batch {

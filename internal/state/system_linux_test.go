@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// openUnprivileged gives the error of opening a file, as text, for a user to
+// openUnprivileged returns the error of opening a file, as text, for a user to
 // whom permissions apply, as they do not to root.
 func openUnprivileged(path string) string {
 	result := make(chan error)

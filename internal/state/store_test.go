@@ -143,6 +143,23 @@ func TestAccountsAndServersAreKeptApart(t *testing.T) {
 	holds(t, s, "c", map[string]Server{})
 }
 
+func TestUUIDIsTheSameInAnyCase(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "state.db"), newWitness())
+	for i, uuid := range []string{"ABCD-ef01", "abcd-EF01", "abcd-ef01", "ABCD-EF01"} {
+		save(t, s, Entry{Key{"Account", uuid}, typical(i)})
+		holds(t, s, "Account", map[string]Server{"abcd-ef01": typical(i)})
+	}
+	holds(t, s, "account", map[string]Server{}) // a name is a name
+	if _, err := s.Sweep(func(k Key) bool {
+		if k != (Key{"Account", "abcd-ef01"}) {
+			t.Errorf("it was asked for %+v", k)
+		}
+		return true
+	}, at(0)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestSaveReplaces(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "state.db"), newWitness())
 	save(t, s, fleet("a", 3)...)

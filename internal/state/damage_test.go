@@ -71,6 +71,7 @@ func survive(t *testing.T, path string, content []byte, want map[string]map[stri
 // is much faster then, because no new file has to reach the disk.
 func outlive(t *testing.T, path string, content []byte, want map[string]map[string]Server, afterwards bool) (setAside bool) {
 	t.Helper()
+	os.Remove(path) // some file systems flush a file that is written over
 	writeFile(t, path, content)
 	w := newWitness()
 	if !afterwards {

@@ -4,13 +4,27 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode/utf8"
+	"time"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
 
 // allTypes are the types of vulnerabilities that the API checks for, and the default.
 var allTypes = []string{"cve", "sys", "cms", "sca"}
+
+// root is the schema of the main file.
+func (d *decoder) root(c *Config) fields {
+	names := map[string]int{} // account's name to its line
+	return fields{
+		{"global", d.global(&c.Global)},
+		{"accounts", d.list("a list of accounts", d.accountSchema(&Account{}, nil),
+			func(v value) { c.Accounts = append(c.Accounts, d.account(v, c.Global, names)) },
+			func() any {
+				return shownList(c.Accounts, func(a *Account) fields { return d.accountSchema(a, nil) })
+			})},
+	}
+}
 
 // config fills in c from the main file.
 func (d *decoder) config(v value, c *Config) {
@@ -19,13 +33,7 @@ func (d *decoder) config(v value, c *Config) {
 		d.problem(v, "is empty; it needs at least one account (config/reference.yml shows every key)")
 		return
 	}
-	names := map[string]int{} // account's name to its line
-	found := d.mapping(v, fields{
-		{"global", func(v value) { d.mapping(v, d.settings(&c.Global)) }},
-		{"accounts", d.each("a list of accounts", func(v value) {
-			c.Accounts = append(c.Accounts, d.account(v, c.Global, names))
-		})},
-	})
+	found := d.mapping(v, d.root(c))
 	if accounts, ok := found["accounts"]; !ok && found != nil {
 		d.problem(v, "needs at least one account (accounts: [{name: ..., region: ...}])")
 	} else if ok && (accounts.null() || accounts.node.Kind == yaml.SequenceNode && len(accounts.node.Content) == 0) {
@@ -33,55 +41,80 @@ func (d *decoder) config(v value, c *Config) {
 	}
 }
 
+func (d *decoder) global(s *Settings) codec {
+	schema := d.settings(s)
+	return codec{
+		set:   func(v value) { d.checkSettings(v, d.mapping(v, schema), *s) },
+		show:  func() any { return schema.shown() },
+		inner: schema,
+	}
+}
+
 // settings is the schema that `global` and every account share.
 func (d *decoder) settings(s *Settings) fields {
 	return fields{
-		{"poll_interval", d.duration(&s.PollInterval, false)},
-		{"settled_interval", d.duration(&s.SettledInterval, false)},
-		{"stale_after", d.duration(&s.StaleAfter, true)},
-		{"timeout", d.duration(&s.Timeout, false)},
-		{"stall_after", d.duration(&s.StallAfter, false)},
-		{"series", d.text(&s.Series, oneOf(SeriesAll, SeriesOpen))},
-		{"success_codes", d.texts(&s.SuccessCodes)},
+		{"poll_interval", d.duration(&s.PollInterval, time.Second)},
+		{"settled_interval", d.duration(&s.SettledInterval, time.Second)},
+		{"stale_after", d.duration(&s.StaleAfter, 0)},
+		{"timeout", d.duration(&s.Timeout, positive)},
+		{"stall_after", d.duration(&s.StallAfter, positive)},
+		{"series", d.string(&s.Series, oneOf(SeriesAll, SeriesOpen))},
+		{"success_codes", d.strings(&s.SuccessCodes)},
 	}
+}
+
+// accountSchema is the schema of an account. What the account's own list of servers holds is appended to servers.
+func (d *decoder) accountSchema(a *Account, servers *[]listing) fields {
+	return append(fields{
+		{"name", d.string(&a.Name, checkAccountName)},
+		{"region", d.string(&a.Region, checkRegion)},
+		{"endpoint", d.endpoint(&a.Endpoint)},
+		{"credentials", d.credentials(&a.Credentials)},
+		{"resource_directory_account_id", d.string(&a.ResourceDirectoryAccountID, checkAccountID)},
+		{"requests_per_second", d.rate(&a.RequestsPerSecond)},
+		{"concurrency", d.count(&a.Concurrency, 1000)},
+		{"types", d.strings(&a.Types, oneOf(allTypes...))},
+		{"task_ids", d.strings(&a.TaskIDs, checkTaskID)},
+		{"servers", d.list("a list of servers", d.serverSchema(&Server{}),
+			func(v value) { *servers = append(*servers, d.server(v)) },
+			func() any { return shownList(a.Servers[:a.listed], d.serverSchema) })},
+		{"server_files", d.strings(&a.ServerFiles, checkGlob)},
+		{"discovery", d.discovery(&a.Discovery)},
+	}, d.settings(&a.Settings)...)
 }
 
 // account returns one account, its server files read and everything inherited.
 func (d *decoder) account(v value, global Settings, names map[string]int) Account {
 	a := Account{Settings: global, RequestsPerSecond: 10, Concurrency: 8}
 	var servers []listing
-	found := d.mapping(v, append(fields{
-		{"name", d.text(&a.Name, checkName)},
-		{"region", d.text(&a.Region, checkRegionShape)},
-		{"endpoint", d.endpoint(&a.Endpoint)},
-		{"credentials", d.credentials(&a.Credentials)},
-		{"requests_per_second", d.rate(&a.RequestsPerSecond)},
-		{"concurrency", d.count(&a.Concurrency, 1000)},
-		{"types", d.texts(&a.Types, oneOf(allTypes...))},
-		{"task_ids", d.texts(&a.TaskIDs, checkTaskID)},
-		{"servers", d.each("a list of servers", func(v value) { servers = append(servers, d.server(v)) })},
-		{"server_files", d.texts(&a.ServerFiles, checkGlob)},
-		{"discovery", d.discovery(&a.Discovery)},
-	}, d.settings(&a.Settings)...))
+	found := d.mapping(v, d.accountSchema(&a, &servers))
 	if found == nil && !v.null() {
 		return a // no mapping, which is reported
 	}
 	if len(a.Types) == 0 {
 		a.Types = allTypes
 	}
-	d.checkAccountName(v, found, a.Name, names)
+	d.checkNameIsNew(v, found, a.Name, names)
 	d.resolveEndpoint(v, found, &a)
+	d.checkSettings(v, found, a.Settings)
 	a.listed = len(servers)
-	servers = append(servers, d.serverFiles(&a)...)
-	d.adopt(&a, servers)
-	d.checkDiscovered(found, a)
+	servers = append(servers, d.serverFiles(found["server_files"], &a)...)
+	d.adopt(&a, servers, tasksMeant(found, a))
+	d.checkSources(v, found, a)
 	return a
 }
 
-// checkAccountName reports a missing name, and one that an earlier account has.
-func (d *decoder) checkAccountName(v value, found keys, name string, names map[string]int) {
+// tasksMeant tells whether the account says where task IDs come from, be it wrong, which is reported.
+func tasksMeant(found keys, a Account) bool {
+	ids := found["task_ids"]
+	return a.Discovery.Tasks != nil || found.given("discovery") && a.Discovery == Discovery{} && len(found["discovery"].node.Content) != 0 ||
+		found.given("task_ids") && (ids.node.Kind != yaml.SequenceNode || len(ids.node.Content) > 0)
+}
+
+// checkNameIsNew reports a missing name, and one that an earlier account has.
+func (d *decoder) checkNameIsNew(v value, found keys, name string, names map[string]int) {
 	if name == "" {
-		if !given(found, "name") {
+		if !found.given("name") {
 			d.problem(v, "needs a name, the value of the label account")
 		}
 		return
@@ -93,41 +126,79 @@ func (d *decoder) checkAccountName(v value, found keys, name string, names map[s
 	names[name] = found["name"].line
 }
 
-// resolveEndpoint fills in the region's endpoint where the file gives none.
-func (d *decoder) resolveEndpoint(v value, found keys, a *Account) {
-	switch region, endpoint := given(found, "region"), given(found, "endpoint"); {
-	case endpoint:
-	case !region:
-		d.problem(v, "needs a region (such as cn-hangzhou) or an endpoint")
-	case a.Region != "":
-		var err error
-		if a.Endpoint, err = regionEndpoint(a.Region); err != nil {
-			d.problem(found["region"], "%v", err)
+// checkSettings warns of settings that defeat each other, where found holds at least one of them.
+func (d *decoder) checkSettings(v value, found keys, s Settings) {
+	warn := func(format string, args ...any) func(...string) {
+		return func(keys ...string) {
+			if at := found.first(v, keys...); at.place != v.place {
+				d.warn(at, format, args...)
+			}
 		}
 	}
-}
-
-// given tells whether a key holds anything, be it wrong.
-func given(found keys, key string) bool {
-	return found.has(key) && (found[key].node.Kind != yaml.ScalarNode || found[key].node.Value != "")
-}
-
-// checkDiscovered reports servers that would be found with nothing to poll them for.
-func (d *decoder) checkDiscovered(found keys, a Account) {
-	if a.Discovery.Servers != nil && a.Discovery.Tasks == nil && len(a.TaskIDs) == 0 {
-		d.problem(found["discovery"], "servers are discovered, but no task IDs for them; give task_ids to the account, or turn on discovery.tasks")
+	if s.SettledInterval < s.PollInterval {
+		warn("settled_interval (%v) is shorter than poll_interval (%v): servers at rest will be polled more often than others",
+			s.SettledInterval, s.PollInterval)("settled_interval", "poll_interval")
+	}
+	if longest := max(s.PollInterval, s.SettledInterval); s.StaleAfter > 0 && s.StaleAfter < longest {
+		warn("stale_after (%v) is shorter than the longest interval between polls (%v): values will come and go",
+			s.StaleAfter, longest)("stale_after", "settled_interval", "poll_interval")
+	}
+	if s.StallAfter < s.PollInterval {
+		warn("stall_after (%v) is shorter than poll_interval (%v): subtasks will count as stalled between polls",
+			s.StallAfter, s.PollInterval)("stall_after", "poll_interval")
 	}
 }
 
-func checkName(text string) error {
-	const most = 128
+// checkSources reports what an account watches that cannot be asked for, and warns of one that watches nothing.
+func (d *decoder) checkSources(v value, found keys, a Account) {
 	switch {
-	case len(text) > most:
+	case a.Discovery.Servers != nil && !tasksMeant(found, a):
+		d.problem(found["discovery"], "servers are discovered, but no task IDs for them; give task_ids to the account, or turn on discovery.tasks")
+	case len(a.Servers) == 0 && a.Discovery.Servers == nil:
+		d.warn(v, "account %s has nothing to poll: it lists no servers, and discovery.servers is off", quote(a.Name))
+	}
+	if a.Discovery.Tasks != nil && a.ResourceDirectoryAccountID != "" {
+		d.problem(found["resource_directory_account_id"], "tasks of a member account cannot be discovered: list its task_ids, and remove discovery.tasks")
+	}
+}
+
+// resolveEndpoint fills in the region's endpoint where the file gives none.
+func (d *decoder) resolveEndpoint(v value, found keys, a *Account) {
+	vpc := a.Endpoint == vpcEndpoint
+	switch {
+	case found.given("endpoint") && !vpc:
+	case vpc && !found.given("region"):
+		d.problem(found["endpoint"], "vpc is the VPC endpoint of a region: give the region, too")
+	case !found.given("region"):
+		d.problem(v, "needs a region (such as cn-hangzhou) or an endpoint")
+	case a.Region != "":
+		a.Endpoint = regionEndpoint(a.Region, vpc)
+		d.warnOfRegion(found["region"], a.Region, "calls go to "+a.Endpoint.Host+", which is a guess")
+	}
+}
+
+func checkAccountName(text string) error {
+	const most = 128
+	if len(text) > most {
 		return fmt.Errorf("longer than %d bytes", most)
-	case !utf8.ValidString(text):
-		return errors.New("not valid UTF-8")
-	case strings.TrimSpace(text) == "":
-		return errors.New("a name of nothing but white space")
+	}
+	return checkName(text)
+}
+
+// checkName refuses what looks like another name on a page, or breaks its lines.
+func checkName(text string) error {
+	switch {
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return errors.New("holds a line break or another control character")
+	case strings.TrimSpace(text) != text:
+		return errors.New("begins or ends with a blank")
+	}
+	return nil
+}
+
+func checkAccountID(text string) error {
+	if len(text) > 20 || strings.Trim(text, "0123456789") != "" {
+		return fmt.Errorf("not the ID of an account: %s (want digits alone, such as 1234567890123456)", quote(text))
 	}
 	return nil
 }
@@ -137,4 +208,13 @@ func checkTaskID(text string) error {
 		return fmt.Errorf("not a task ID: %s (want 1 to 128 printable ASCII characters without spaces)", quote(text))
 	}
 	return nil
+}
+
+// shownList returns a list of mappings for the page /config.
+func shownList[T any](items []T, schema func(*T) fields) *yaml.Node {
+	page := &yaml.Node{Kind: yaml.SequenceNode}
+	for i := range items {
+		page.Content = append(page.Content, schema(&items[i]).shown())
+	}
+	return page
 }

@@ -19,9 +19,10 @@ type Config struct {
 	Global   Settings  // what accounts inherit; already merged into each
 	Accounts []Account // at least one; names are unique
 
-	labels []string   // set by Share: the label names of the whole
-	source *source    // behind a pointer, so that no %v prints the file with its keys
-	files  fileStamps // the server files that were read
+	labels   []string   // set by Share: the label names of the whole
+	source   *source    // behind a pointer, so that no %v prints the file with its keys
+	files    fileStamps // the server files that were read
+	warnings Errors     // what is legal but odd
 }
 
 // source is the main file that a Config was made from.
@@ -32,8 +33,8 @@ type source struct {
 
 // Settings are the keys of `global`, which every account may override.
 type Settings struct {
-	PollInterval    time.Duration // between polls of a server with unfinished subtasks; more than 0
-	SettledInterval time.Duration // between polls of a server whose subtasks are all complete; more than 0
+	PollInterval    time.Duration // between polls of a server with unfinished subtasks; at least 1 s
+	SettledInterval time.Duration // between polls of a server whose subtasks are all complete; at least 1 s
 	StaleAfter      time.Duration // age at which values of an unpolled server are withdrawn; 0 = never
 	Timeout         time.Duration // of one API call, all of it; more than 0
 	StallAfter      time.Duration // age at which an unchanged unfinished subtask counts as stalled; more than 0
@@ -56,8 +57,11 @@ type Account struct {
 	Discovery         Discovery
 	Settings
 
-	listed    int      // the first so many Servers are the main file's own
-	unmatched []string // patterns of ServerFiles that match no file
+	// ResourceDirectoryAccountID is the member account that is asked about, in digits; empty = the account itself.
+	// Never set together with Discovery.Tasks.
+	ResourceDirectoryAccountID string
+
+	listed int // the first so many Servers are the main file's own
 }
 
 // Endpoint is where an account's calls go.
@@ -86,15 +90,17 @@ type Discovery struct {
 
 // TaskDiscovery finds the account's scan tasks.
 type TaskDiscovery struct {
-	RefreshInterval time.Duration // more than 0
-	MaxAge          time.Duration // older tasks are not followed; more than 0
-	MaxTasks        int           // at most so many, newest first; at least 1
-	Sources         []string      // empty = all
+	RefreshInterval     time.Duration // at least 1 s
+	MaxAge              time.Duration // older tasks are not followed; more than 0
+	MaxTasks            int           // at most so many, newest first; at least 1
+	Sources             []string      // empty = all
+	ServerScans         bool          // read which servers a task scans, and how far each is
+	ServerScansInterval time.Duration // shortest pause between two readings of one running task; at least 1 s
 }
 
 // ServerDiscovery finds the account's servers.
 type ServerDiscovery struct {
-	RefreshInterval time.Duration // more than 0
+	RefreshInterval time.Duration // at least 1 s
 	OnlineOnly      bool
 	Regions         []string       // region IDs of servers; empty = all
 	Include         *regexp.Regexp // over the whole instance name; nil = all
@@ -145,7 +151,10 @@ func defaultSettings() Settings {
 }
 
 func defaultTaskDiscovery() TaskDiscovery {
-	return TaskDiscovery{RefreshInterval: time.Minute, MaxAge: 24 * time.Hour, MaxTasks: 5}
+	return TaskDiscovery{
+		RefreshInterval: time.Minute, MaxAge: 24 * time.Hour, MaxTasks: 5,
+		ServerScans: true, ServerScansInterval: 2 * time.Minute,
+	}
 }
 
 func defaultServerDiscovery() ServerDiscovery {

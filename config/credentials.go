@@ -19,29 +19,40 @@ type Credentials struct {
 	OIDCProviderARN string
 }
 
-var roleARN = regexp.MustCompile(`^acs:ram::[0-9]+:role/[^\s/]+$`)
+var (
+	roleName    = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+	roleARN     = regexp.MustCompile(`^acs:ram::[0-9]+:role/[^\s/]+$`)
+	providerARN = regexp.MustCompile(`^acs:ram::[0-9]+:oidc-provider/[^\s/]+$`)
+)
 
-// credentials returns a setter for the mapping `credentials`. No problem below it quotes anything of the file.
-func (d *decoder) credentials(into *Credentials) func(value) {
-	return func(v value) {
-		v.secret = true
-		var c Credentials
-		found := d.mapping(v, fields{
-			{"access_key_id", d.secret(&c.AccessKeyID.Value)},
-			{"access_key_id_file", d.secretFile(&c.AccessKeyID.File)},
-			{"access_key_secret", d.secret(&c.AccessKeySecret.Value)},
-			{"access_key_secret_file", d.secretFile(&c.AccessKeySecret.File)},
-			{"security_token", d.secret(&c.SecurityToken.Value)},
-			{"security_token_file", d.secretFile(&c.SecurityToken.File)},
-			{"profile", d.identity(&c.Profile)},
-			{"ecs_ram_role", d.identity(&c.ECSRAMRole)},
-			{"role_arn", d.roleARN(&c.RoleARN)},
-			{"oidc_token_file", d.secretFile(&c.OIDCTokenFile)},
-			{"oidc_provider_arn", d.identity(&c.OIDCProviderARN)},
-		})
-		d.checkKeys(v, found)
-		d.checkIdentity(v, found)
-		*into = c
+// credentials returns the codec of the mapping `credentials`. No problem below it quotes a value of the file.
+func (d *decoder) credentials(into *Credentials) codec {
+	schema := d.credentialsSchema(into)
+	return codec{
+		set: func(v value) {
+			v.secret = true
+			found := d.mapping(v, schema)
+			d.checkKeys(v, found)
+			d.checkIdentity(v, found)
+		},
+		show:  func() any { return schema.shown() },
+		inner: schema,
+	}
+}
+
+func (d *decoder) credentialsSchema(c *Credentials) fields {
+	return fields{
+		{"access_key_id", d.secret(&c.AccessKeyID.Value)},
+		{"access_key_id_file", d.secretFile(&c.AccessKeyID.File)},
+		{"access_key_secret", d.secret(&c.AccessKeySecret.Value)},
+		{"access_key_secret_file", d.secretFile(&c.AccessKeySecret.File)},
+		{"security_token", d.secret(&c.SecurityToken.Value)},
+		{"security_token_file", d.secretFile(&c.SecurityToken.File)},
+		{"profile", d.identity(&c.Profile, nil, "")},
+		{"ecs_ram_role", d.identity(&c.ECSRAMRole, roleName, "not the name of a role (want NAME alone, of acs:ram::ACCOUNT_NUMBER:role/NAME)")},
+		{"role_arn", d.identity(&c.RoleARN, roleARN, "not the ARN of a role (want acs:ram::ACCOUNT_NUMBER:role/NAME)")},
+		{"oidc_token_file", d.secretFile(&c.OIDCTokenFile)},
+		{"oidc_provider_arn", d.identity(&c.OIDCProviderARN, providerARN, "not the ARN of a provider (want acs:ram::ACCOUNT_NUMBER:oidc-provider/NAME)")},
 	}
 }
 
@@ -56,50 +67,65 @@ func (d *decoder) given(v value) (string, bool) {
 	return text, ok
 }
 
-func (d *decoder) secret(into *Secret) func(value) {
-	return func(v value) {
-		if text, ok := d.given(v); ok {
+func (d *decoder) secret(into *Secret) codec {
+	return codec{
+		set: func(v value) {
+			given, ok := d.given(v)
+			if !ok {
+				return
+			}
+			text, err := cleanSecret([]byte(given))
+			if err != nil {
+				d.problem(v, "%v", err)
+				return
+			}
 			*into = Secret(text)
-		}
+		},
+		show: func() any {
+			if *into == "" {
+				return nil
+			}
+			return *into
+		},
 	}
 }
 
-func (d *decoder) identity(into *string) func(value) {
-	return func(v value) {
-		if text, ok := d.given(v); ok {
+// identity returns a codec for a name that fits the shape, if there is one.
+func (d *decoder) identity(into *string, shape *regexp.Regexp, otherwise string) codec {
+	return codec{
+		set: func(v value) {
+			text, ok := d.given(v)
+			if ok && shape != nil && !shape.MatchString(text) {
+				d.problem(v, "%s", otherwise)
+				return
+			}
 			*into = text
-		}
+		},
+		show: func() any { return shownText(*into) },
 	}
 }
 
-// secretFile takes a file's name, and makes sure that it can be read now.
-func (d *decoder) secretFile(into *string) func(value) {
-	return func(v value) {
-		text, ok := d.given(v)
-		if !ok {
-			return
-		}
-		path := d.resolvePath(text)
-		content, err := readFile(path, maxSecretFile)
-		switch {
-		case err != nil:
-			d.problem(v, "cannot read the file that this names: %v (a relative path starts at the configuration's folder)", err)
-		case strings.TrimSpace(string(content)) == "":
-			d.problem(v, "the file that this names is empty")
-		default:
+// secretFile returns a codec for a file's name, which makes sure that it holds a key or token now.
+func (d *decoder) secretFile(into *string) codec {
+	return codec{
+		set: func(v value) {
+			text, ok := d.given(v)
+			if !ok {
+				return
+			}
+			path := d.resolvePath(text)
+			content, err := readFile(path, maxSecretFile)
+			if err != nil {
+				d.problem(v, "cannot read the file that this names: %v (a relative path starts at the configuration's folder)", err)
+				return
+			}
+			if _, err := cleanSecret(content); err != nil {
+				d.problem(v, "the file that this names %v", err)
+				return
+			}
 			*into = path
-		}
-	}
-}
-
-func (d *decoder) roleARN(into *string) func(value) {
-	return func(v value) {
-		text, ok := d.given(v)
-		if ok && !roleARN.MatchString(text) {
-			d.problem(v, "not the ARN of a role (want acs:ram::ACCOUNT_NUMBER:role/NAME)")
-			return
-		}
-		*into = text
+		},
+		show: func() any { return shownText(*into) },
 	}
 }
 

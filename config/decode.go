@@ -17,16 +17,19 @@ const maxAliased = 2_000_000
 type decoder struct {
 	dir      string // relative paths start here
 	problems *problems
-	files    fileStamps   // of the server files read
-	left     int          // values that may still be visited
-	merging  []*yaml.Node // mappings whose merge keys are being followed
+	warnings *problems
+	warned   map[string]bool   // messages of warnings that one place is enough for
+	files    fileStamps        // of the server files read
+	owners   map[string]string // server's key to the account that lists it
+	left     int               // values that may still be visited
+	merging  []*yaml.Node      // mappings whose merge keys are being followed
 }
 
 // value is a node and where it stands.
 type value struct {
 	node   *yaml.Node // never an alias
-	file   string
-	line   int // of the key, or of the list item
+	text   *text      // the file
+	line   int        // of the key, or of the list item
 	place  *place
 	secret bool // below `credentials`: nothing of it may be quoted
 }
@@ -76,7 +79,24 @@ func (v value) kind() string {
 }
 
 func (d *decoder) problem(v value, format string, args ...any) {
-	d.problems.add(Problem{File: v.file, Line: v.line, Path: v.place.String(), Message: fmt.Sprintf(format, args...)})
+	d.problems.add(v.problem(fmt.Sprintf(format, args...)))
+}
+
+// warn reports what is legal but odd.
+func (d *decoder) warn(v value, format string, args ...any) {
+	d.warnings.add(v.problem(fmt.Sprintf(format, args...)))
+}
+
+// warnOnce is warn for what may be repeated in thousands of servers: only the first place is named.
+func (d *decoder) warnOnce(v value, message string) {
+	if !d.warned[message] {
+		d.warned[message] = true
+		d.warn(v, "%s", message)
+	}
+}
+
+func (v value) problem(message string) Problem {
+	return Problem{File: v.text.name, Line: v.line, Path: v.place.String(), Message: message}
 }
 
 // resolve places node at v and counts it.
@@ -94,16 +114,8 @@ func (d *decoder) resolve(v value, node *yaml.Node) value {
 	return v
 }
 
-// field is a key of a mapping and what to do with its value.
-type field struct {
-	key string
-	set func(value)
-}
-
-// fields is the schema of a mapping. Values are set in its order, whatever the order in the file.
-type fields []field
-
-// keys are the values of a mapping by key, those of its merge keys included.
+// keys are the values of a mapping by key, those of its merge keys included, and misspelt ones under the key that
+// was meant.
 type keys map[string]value
 
 // has tells whether a key is present and not null.
@@ -112,35 +124,19 @@ func (k keys) has(key string) bool {
 	return ok && !v.null()
 }
 
-// mapping sets what v holds, reports keys that are not in the schema, and returns the values found.
-func (d *decoder) mapping(v value, schema fields) keys {
-	found, order := d.pairs(v)
-	for _, f := range schema {
-		if v, ok := found[f.key]; ok {
-			f.set(v)
-		}
-	}
-	for _, key := range order {
-		if !slices.ContainsFunc(schema, func(f field) bool { return f.key == key }) {
-			d.unknownKey(v, found[key], key, schema)
-		}
-	}
-	return found
+// given tells whether a key holds anything, be it wrong.
+func (k keys) given(key string) bool {
+	return k.has(key) && (k[key].node.Kind != yaml.ScalarNode || k[key].node.Value != "")
 }
 
-func (d *decoder) unknownKey(mapping, at value, key string, schema fields) {
-	known := make([]string, len(schema))
-	for i, f := range schema {
-		known[i] = f.key
+// first returns the value of the first of some keys that is there, else v.
+func (k keys) first(v value, some ...string) value {
+	for _, key := range some {
+		if found, ok := k[key]; ok {
+			return found
+		}
 	}
-	hint := ""
-	if near, distance := nearest(key, known); distance <= 2 {
-		hint = fmt.Sprintf(" (did you mean %s?)", near)
-	}
-	if mapping.secret { // the key may be a secret whose place was missed
-		at.place = mapping.place
-	}
-	d.problem(at, "unknown key%s", hint)
+	return v
 }
 
 // pairs returns the values of a mapping by key, and the keys in the file's order.
@@ -221,21 +217,19 @@ func (d *decoder) merge(into, v value, found keys, order []string) []string {
 	return order
 }
 
-// each returns a setter that hands the items of a list over, one by one.
-func (d *decoder) each(want string, item func(value)) func(value) {
-	return func(v value) {
-		if v.null() {
-			return
-		}
-		if v.node.Kind != yaml.SequenceNode {
-			d.problem(v, "want %s, not %s", want, v.kind())
-			return
-		}
-		for i, n := range v.node.Content {
-			at := v
-			at.line = n.Line
-			at.place = &place{parent: v.place, index: i}
-			item(d.resolve(at, n))
-		}
+// each hands the items of a list over, one by one. want says what kind of list.
+func (d *decoder) each(v value, want string, item func(value)) {
+	if v.null() {
+		return
+	}
+	if v.node.Kind != yaml.SequenceNode {
+		d.problem(v, "want %s, not %s", want, v.kind())
+		return
+	}
+	for i, n := range v.node.Content {
+		at := v
+		at.line = n.Line
+		at.place = &place{parent: v.place, index: i}
+		item(d.resolve(at, n))
 	}
 }

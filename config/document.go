@@ -2,81 +2,54 @@ package config
 
 import (
 	"bytes"
-	"errors"
-	"io"
-	"regexp"
-	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// yamlLine takes apart the parser's messages, such as "yaml: line 3: could not find expected ':'".
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+// text is one file of the configuration.
+type text struct {
+	name    string
+	content []byte
+	lines   [][]byte // content by line; made when first needed
+}
 
-// unknownAnchor holds the text behind an asterisk, which may be an unquoted secret.
-var unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
+// line returns a line, counted from 1, or nothing where there is none.
+func (t *text) line(n int) string {
+	if t.lines == nil {
+		t.lines = bytes.SplitAfter(t.content, []byte("\n"))
+	}
+	if n < 1 || n > len(t.lines) {
+		return ""
+	}
+	return string(t.lines[n-1])
+}
 
 // document parses one file. The result is null for an empty one; ok is false when it is not YAML, which is then
 // reported.
 func (d *decoder) document(file string, content []byte) (root value, ok bool) {
-	root = value{file: file, line: 1, node: &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}}
+	root = value{text: &text{name: file, content: content}, line: 1, node: &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}}
 	if line := invalidUTF8(content); line > 0 {
 		root.line = line
-		d.problem(root, "not UTF-8 text")
+		d.problem(root, "not UTF-8 text; save the file as UTF-8")
 		return root, false
 	}
 	d.left += len(content)
-	decoder := yaml.NewDecoder(bytes.NewReader(content))
-	var doc, second yaml.Node
-	switch err := decoder.Decode(&doc); {
-	case errors.Is(err, io.EOF):
-		return root, true
+	doc, second, err := parseYAML(bytes.NewReader(content))
+	switch {
 	case err != nil:
-		d.syntax(root, content, err)
+		var message string
+		root.line, message = locate(content)
+		d.problem(root, "%s", message)
 		return root, false
-	}
-	switch err := decoder.Decode(&second); {
-	case err == nil:
+	case second != nil:
 		root.line = second.Line
 		d.problem(root, "a second YAML document starts here: one file holds one (remove the line ---)")
 		return root, false
-	case !errors.Is(err, io.EOF):
-		d.syntax(root, content, err)
-		return root, false
+	case doc == nil:
+		return root, true
 	}
 	return d.resolve(root, doc.Content[0]), true
-}
-
-// syntax reports err of the YAML parser.
-func (d *decoder) syntax(at value, content []byte, err error) {
-	parts := yamlLine.FindStringSubmatch(err.Error())
-	if parts == nil {
-		d.problem(at, "not YAML")
-		return
-	}
-	message := parts[2]
-	if line, err := strconv.Atoi(parts[1]); err == nil {
-		at.line = line
-		if strings.HasPrefix(message, "did not find expected") {
-			at.line++ // the parser, unlike the scanner, counts from 0
-		}
-	}
-	if anchor := unknownAnchor.FindStringSubmatch(message); anchor != nil {
-		at.line = lineOf(content, "*"+anchor[1])
-		message = "an alias (*...) of an anchor (&...) that is not defined above it; quote a value that starts with *"
-	}
-	d.problem(at, "not YAML: %s", message)
-}
-
-// lineOf returns the line of the first occurrence of text, or 1.
-func lineOf(content []byte, text string) int {
-	before, _, found := bytes.Cut(content, []byte(text))
-	if !found {
-		return 1
-	}
-	return 1 + bytes.Count(before, []byte("\n"))
 }
 
 // invalidUTF8 returns the line of the first byte that is not UTF-8, or 0.

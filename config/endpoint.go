@@ -11,19 +11,29 @@ import (
 
 var hostName = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$`)
 
-// endpoint returns a setter for an endpoint. Its text is never quoted: a URL may hold a password.
-func (d *decoder) endpoint(into *Endpoint) func(value) {
-	return func(v value) {
-		text, ok := d.scalar(v, "a host or URL")
-		if !ok || text == "" {
-			return
-		}
-		endpoint, err := parseEndpoint(text)
-		if err != nil {
-			d.problem(v, "%v", err)
-			return
-		}
-		*into = endpoint
+// vpcEndpoint stands for the VPC endpoint of the account's region until that is known.
+var vpcEndpoint = Endpoint{Host: "vpc"}
+
+// endpoint returns a codec for an endpoint. Its text is never quoted: a URL may hold a password.
+func (d *decoder) endpoint(into *Endpoint) codec {
+	return codec{
+		set: func(v value) {
+			text, ok := d.scalar(v, "a host or URL")
+			if !ok || text == "" {
+				return
+			}
+			if strings.EqualFold(text, vpcEndpoint.Host) {
+				*into = vpcEndpoint
+				return
+			}
+			endpoint, err := parseEndpoint(text)
+			if err != nil {
+				d.problem(v, "%v", err)
+				return
+			}
+			*into = endpoint
+		},
+		show: func() any { return into.String() },
 	}
 }
 

@@ -44,7 +44,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Parse("testdata/fuzz.yml", page); err != nil {
+		if _, err := Parse("testdata/fuzz.yml", refilled(page)); err != nil {
 			t.Fatalf("%v\n%s", err, page)
 		}
 		c.LabelNames()

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // Load reads the configuration file at path and every file it names. The error is of type Errors: all that is
@@ -22,14 +21,18 @@ func Load(path string) (*Config, error) {
 // Parse makes a configuration of the content of a main file called name, and of the files it names, whose relative
 // paths start at the folder of name. The error is of type Errors, as Load's.
 func Parse(name string, content []byte) (*Config, error) {
-	d := &decoder{dir: filepath.Dir(name), problems: &problems{}, left: maxAliased, files: fileStamps{}}
+	d := &decoder{
+		dir: filepath.Dir(name), left: maxAliased, files: fileStamps{}, owners: map[string]string{},
+		problems: &problems{}, warnings: &problems{}, warned: map[string]bool{},
+	}
 	c := &Config{source: &source{name: name, content: content}, files: d.files}
 	if root, ok := d.document(name, content); ok {
 		d.config(root, c)
 	}
-	if err := d.problems.err(); err != nil {
+	if err := d.problems.errors(); err != nil {
 		return nil, err
 	}
+	c.warnings = d.warnings.errors()
 	return c, nil
 }
 
@@ -50,25 +53,5 @@ func readMain(path string) ([]byte, error) {
 	return nil, Errors{{File: path, Message: message}}
 }
 
-// Warnings returns what is legal but likely a mistake, a line each.
-func (c *Config) Warnings() []string {
-	var warnings []string
-	for _, a := range c.Accounts {
-		warn := func(format string, args ...any) {
-			warnings = append(warnings, fmt.Sprintf("account %q: ", a.Name)+fmt.Sprintf(format, args...))
-		}
-		if len(a.Servers) == 0 && a.Discovery.Servers == nil {
-			warn("nothing to poll: it has no servers, and discovery.servers is off")
-		}
-		if len(a.unmatched) > 0 {
-			warn("server_files match no file: %s", strings.Join(a.unmatched, ", "))
-		}
-		if longest := max(a.PollInterval, a.SettledInterval); a.StaleAfter > 0 && a.StaleAfter < longest {
-			warn("stale_after (%v) is shorter than the longest interval between polls (%v): values will come and go", a.StaleAfter, longest)
-		}
-		if a.StallAfter < a.PollInterval {
-			warn("stall_after (%v) is shorter than poll_interval (%v): subtasks will count as stalled between polls", a.StallAfter, a.PollInterval)
-		}
-	}
-	return warnings
-}
+// Warnings returns what is legal but likely a mistake, a line each, with file, line and key as in Errors.
+func (c *Config) Warnings() []string { return lines(c.warnings) }

@@ -52,12 +52,16 @@ func (e Errors) summary() string {
 	return fmt.Sprintf("%s; and %d more, all listed by --config.check", joinProblems(e[:shown], "; "), len(e)-shown)
 }
 
-func joinProblems(problems []Problem, separator string) string {
+func lines(problems []Problem) []string {
 	lines := make([]string, len(problems))
 	for i, p := range problems {
 		lines[i] = p.String()
 	}
-	return strings.Join(lines, separator)
+	return lines
+}
+
+func joinProblems(problems []Problem, separator string) string {
+	return strings.Join(lines(problems), separator)
 }
 
 // problems gathers what one load finds wrong.
@@ -74,8 +78,8 @@ func (p *problems) add(problem Problem) {
 	p.list = append(p.list, problem)
 }
 
-// err returns Errors, or nil when nothing is wrong.
-func (p *problems) err() error {
+// errors returns all problems in order, or nil when nothing is wrong.
+func (p *problems) errors() Errors {
 	if len(p.list) == 0 {
 		return nil
 	}
@@ -85,7 +89,7 @@ func (p *problems) err() error {
 	if p.more > 0 {
 		p.list = append(p.list, Problem{Message: fmt.Sprintf("and %d more problems", p.more)})
 	}
-	return Errors(p.list)
+	return p.list
 }
 
 // quote shows a piece of the file in a message: on one line, and not a novel.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
+	"unicode"
 )
 
 const hidden = "<secret>"
@@ -44,9 +46,9 @@ type SecretSource struct {
 // IsSet tells whether the configuration gives this secret at all.
 func (s SecretSource) IsSet() bool { return s.Value != "" || s.File != "" }
 
-// Read returns the secret. A file is read anew at each call, so that rotated keys are seen, and white space around
-// its content is removed. It is an error when the source is not set, or the file unreadable, empty, no regular file
-// or larger than 1 MiB; the error never holds the secret.
+// Read returns the secret. A file is read anew at each call, so that rotated keys are seen, and white space and a byte
+// order mark around its content are removed. It is an error when the source is not set, or the file unreadable, no
+// regular file, larger than 1 MiB, or holds what cannot be a secret; the error never holds the content.
 func (s SecretSource) Read() (string, error) {
 	switch {
 	case s.Value != "":
@@ -58,9 +60,43 @@ func (s SecretSource) Read() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("secret file %s: %w", s.File, err)
 	}
-	text := strings.TrimSpace(string(content))
-	if text == "" {
-		return "", fmt.Errorf("secret file %s: is empty", s.File)
+	text, err := cleanSecret(content)
+	if err != nil {
+		return "", fmt.Errorf("secret file %s: %w", s.File, err)
+	}
+	return text, nil
+}
+
+var (
+	variable    = regexp.MustCompile(`^\$[A-Za-z_]\w*$|\$[{(]|^%\w+%$|\{\{`)
+	placeholder = regexp.MustCompile(`(?i)^<.*>$|^your[-_]|^change[-_]?me$|^replace[-_]?me$|placeholder|^x{3,}$|^\*{3,}$|^\.{3}$|^to-?do$`)
+)
+
+// cleanSecret returns the key or token that text holds. The error says what is wrong with it, and what to do, in
+// words that go on from the name of a key or a file.
+func cleanSecret(content []byte) (string, error) {
+	const bom, little, big = "\ufeff", "\xff\xfe", "\xfe\xff"
+	text := strings.TrimSpace(strings.TrimPrefix(string(content), bom))
+	odd := func(r rune) bool { return r < ' ' || r > '~' }
+	switch {
+	case strings.HasPrefix(text, little) || strings.HasPrefix(text, big) || strings.Contains(text, "\x00"):
+		return "", errors.New("is UTF-16 text; save it as UTF-8")
+	case text == "":
+		return "", errors.New("is empty")
+	case text == hidden:
+		return "", errors.New("is what the page /config shows in place of a key; put the real one here")
+	case variable.MatchString(text):
+		return "", errors.New("is a variable, and nothing replaces variables here; write the value, or name a file that holds it (..._file)")
+	case placeholder.MatchString(text):
+		return "", errors.New("is a placeholder; put the real key or token here")
+	case strings.ContainsAny(text, "\r\n"):
+		return "", errors.New("has several lines; leave the key or token alone, on one line")
+	case strings.ContainsFunc(text, unicode.IsSpace):
+		return "", errors.New("has a blank inside; leave the key or token alone")
+	case strings.ContainsFunc(text, odd):
+		return "", errors.New("has characters that no key or token has; copy it anew, as plain text")
+	case strings.ContainsAny(text, "\"'`"):
+		return "", errors.New("has quotes around the key or token; take them off")
 	}
 	return text, nil
 }

@@ -6,9 +6,11 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // maxFile bounds a file of the configuration, in bytes.
@@ -18,16 +20,18 @@ const maxFile = 64 << 20
 type fileStamps map[string]fs.FileInfo
 
 // stampFiles looks at every file that patterns (relative to dir) match. Symbolic links are followed, so that the
-// swapped links of a Kubernetes ConfigMap count as a change. unmatched are the patterns that match nothing.
-func stampFiles(dir string, patterns []string) (stamps fileStamps, unmatched []string) {
-	stamps = fileStamps{}
+// swapped links of a Kubernetes ConfigMap count as a change. unmatched are the patterns that match nothing; blocked says
+// by its path why a folder cannot be searched, which has no stamp but is a change when it comes and goes.
+func stampFiles(dir string, patterns []string) (stamps fileStamps, unmatched []string, blocked map[string]error) {
+	stamps, blocked = fileStamps{}, map[string]error{}
 	for _, pattern := range patterns {
 		full := pattern
 		if !filepath.IsAbs(pattern) {
 			full = filepath.Join(literal(dir), pattern)
 		}
-		paths, err := filepath.Glob(full)
-		if err != nil || len(paths) == 0 {
+		before := len(blocked)
+		paths := match(full, blocked)
+		if len(paths) == 0 && len(blocked) == before {
 			unmatched = append(unmatched, pattern)
 		}
 		for _, path := range paths {
@@ -38,8 +42,61 @@ func stampFiles(dir string, patterns []string) (stamps fileStamps, unmatched []s
 			stamps[path] = info
 		}
 	}
-	return stamps, unmatched
+	for path := range blocked {
+		stamps[path] = nil
+	}
+	return stamps, unmatched, blocked
 }
+
+// match returns the paths that a pattern matches. filepath.Glob takes a folder that cannot be read for an empty one; here
+// it is added to blocked, lest all its servers leave. Only a folder that a wildcard found may be missing, or be a file.
+func match(pattern string, blocked map[string]error) []string {
+	folder, name := filepath.Split(pattern)
+	folder = filepath.Clean(folder)
+	folders, found := []string{plain(folder)}, hasWildcard(folder)
+	if found {
+		folders = match(folder, blocked)
+	}
+	var paths []string
+	for _, folder := range folders {
+		names, err := namesIn(folder, name)
+		switch {
+		case found && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)):
+		case err != nil:
+			blocked[folder] = withoutPath(err)
+		}
+		for _, name := range names {
+			paths = append(paths, filepath.Join(folder, name))
+		}
+	}
+	return paths
+}
+
+// namesIn returns the names in a folder that a pattern matches. A name without wildcards is found in a folder that may not
+// be listed, too.
+func namesIn(folder, pattern string) ([]string, error) {
+	if !hasWildcard(pattern) {
+		name := plain(pattern)
+		_, err := os.Lstat(filepath.Join(folder, name))
+		if err == nil {
+			return []string{name}, nil
+		}
+		if info, _ := os.Stat(folder); info != nil && info.IsDir() && errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	entries, err := os.ReadDir(folder)
+	var names []string
+	for _, entry := range entries {
+		if ok, err := filepath.Match(pattern, entry.Name()); ok && err == nil {
+			names = append(names, entry.Name())
+		}
+	}
+	return names, err
+}
+
+func hasWildcard(pattern string) bool { return pattern != literal(plain(pattern)) }
 
 // same tells whether nothing about the files has changed.
 func (s fileStamps) same(other fileStamps) bool {
@@ -55,19 +112,25 @@ func (s fileStamps) same(other fileStamps) bool {
 func (c *Config) stampFiles() fileStamps {
 	all := fileStamps{}
 	for _, a := range c.Accounts {
-		stamps, _ := stampFiles(filepath.Dir(c.source.name), a.ServerFiles)
+		stamps, _, _ := stampFiles(filepath.Dir(c.source.name), a.ServerFiles)
 		maps.Copy(all, stamps)
 	}
 	return all
 }
 
-// serverFiles reads the server files of an account, in the order of their names.
-func (d *decoder) serverFiles(a *Account) []listing {
+// serverFiles reads the server files of an account, in the order of their names. v is the list of their patterns.
+func (d *decoder) serverFiles(v value, a *Account) []listing {
 	var servers []listing
-	stamps, unmatched := stampFiles(d.dir, a.ServerFiles) // before reading: a later change is then seen as one
-	a.unmatched = unmatched
+	stamps, unmatched, blocked := stampFiles(d.dir, a.ServerFiles) // before reading: a later change is then seen as one
+	if len(unmatched) > 0 {
+		d.warn(v, "match no file: %s", strings.Join(unmatched, ", "))
+	}
 	maps.Copy(d.files, stamps)
 	for _, path := range slices.Sorted(maps.Keys(stamps)) {
+		if err := blocked[path]; err != nil {
+			d.problems.add(Problem{File: path, Message: "server_files: the folder cannot be read: " + err.Error()})
+			continue
+		}
 		content, err := readFile(path, maxFile)
 		if err != nil {
 			d.problems.add(Problem{File: path, Message: "cannot be read: " + err.Error()})
@@ -77,7 +140,7 @@ func (d *decoder) serverFiles(a *Account) []listing {
 		if !ok {
 			continue
 		}
-		d.each("a list of servers", func(v value) { servers = append(servers, d.server(v)) })(root)
+		d.each(root, "a list of servers", func(v value) { servers = append(servers, d.server(v)) })
 	}
 	return servers
 }
@@ -89,6 +152,16 @@ func literal(dir string) string {
 	}
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }
+
+// plain returns what a pattern without wildcards matches.
+func plain(pattern string) string {
+	if runtime.GOOS == "windows" {
+		return pattern
+	}
+	return escaped.ReplaceAllString(pattern, "$1")
+}
+
+var escaped = regexp.MustCompile(`\\(.)`)
 
 func checkGlob(text string) error {
 	switch _, err := filepath.Match(text, ""); {

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/prometheus/common/model"
 )
@@ -17,65 +18,92 @@ var serverInfoLabels = []string{"account", "uuid", "server", "region", "instance
 // listing is a server and where the files list it.
 type listing struct {
 	Server
-	at   value // the server
-	uuid value // its UUID
+	at    value // the server
+	uuid  value // its UUID
+	found keys
+}
+
+// serverSchema is the schema of a server.
+func (d *decoder) serverSchema(s *Server) fields {
+	return fields{
+		{"uuid", d.string(&s.UUID, checkUUID)},
+		{"name", d.string(&s.Name, checkName)},
+		{"task_ids", d.strings(&s.TaskIDs, checkTaskID)},
+		{"types", d.strings(&s.Types, oneOf(allTypes...))},
+		{"labels", d.labels(&s.Labels)},
+	}
 }
 
 // server returns one entry of a list of servers, nothing inherited yet.
 func (d *decoder) server(v value) listing {
 	l := listing{at: v, uuid: v}
-	found := d.mapping(v, fields{
-		{"uuid", d.text(&l.UUID, checkUUID)},
-		{"name", d.text(&l.Name)},
-		{"task_ids", d.texts(&l.TaskIDs, checkTaskID)},
-		{"types", d.texts(&l.Types, oneOf(allTypes...))},
-		{"labels", d.labels(&l.Labels)},
-	})
-	if given(found, "uuid") {
-		l.uuid = found["uuid"]
-	} else if found != nil || v.null() {
+	l.found = d.mapping(v, d.serverSchema(&l.Server))
+	if l.found.given("uuid") {
+		l.uuid = l.found["uuid"]
+	} else if l.found != nil || v.null() {
 		d.problem(v, "needs a uuid")
 	}
 	return l
 }
 
-// labels returns a setter for additional labels of a server.
-func (d *decoder) labels(into *map[string]string) func(value) {
-	return func(v value) {
-		found, order := d.pairs(v)
-		if len(order) == 0 {
-			return
-		}
-		labels := make(map[string]string, len(order))
-		for _, name := range order {
-			at := found[name]
-			switch {
-			case slices.Contains(serverInfoLabels, name):
-				d.problem(at, "aliyun_vulscan_server_info has a label of this name already; choose another")
-			case !model.LegacyValidation.IsValidLabelName(name) || strings.HasPrefix(name, "__"):
-				d.problem(at, "not a label name (want letters, digits and _, no digit first, not __ first)")
-			default:
-				if text, ok := d.scalar(at, "text"); ok {
+// labels returns a codec for additional labels of a server.
+func (d *decoder) labels(into *map[string]string) codec {
+	return codec{
+		set: func(v value) {
+			found, order := d.pairs(v)
+			if len(order) == 0 {
+				return
+			}
+			labels := make(map[string]string, len(order))
+			for _, name := range order {
+				if text, ok := d.label(name, found[name]); ok {
 					labels[name] = text
 				}
 			}
-		}
-		*into = labels
+			*into = labels
+		},
+		show: func() any {
+			if *into == nil {
+				return nil
+			}
+			return onOneLine(*into)
+		},
 	}
 }
 
-// adopt gives the servers to their account, with what they inherit from it, and reports those listed twice and
-// those with nothing to ask for.
-func (d *decoder) adopt(a *Account, servers []listing) {
-	first := make(map[string]value, len(servers)) // UUID to where it is listed
+// label returns the value of a label.
+func (d *decoder) label(name string, v value) (string, bool) {
+	switch {
+	case slices.Contains(serverInfoLabels, name):
+		d.problem(v, "aliyun_vulscan_server_info has a label of this name already; choose another")
+		return "", false
+	case !model.LegacyValidation.IsValidLabelName(name) || strings.HasPrefix(name, "__"):
+		d.problem(v, "not a label name (want letters, digits and _, no digit first, not __ first)")
+		return "", false
+	case name == "job" || name == "instance":
+		d.warnOnce(v, "Prometheus sets a label of this name itself, and renames this one to exported_"+name+": choose another")
+	}
+	text, ok := d.scalar(v, "text")
+	if ok && strings.ContainsFunc(text, unicode.IsControl) {
+		d.problem(v, "holds a line break or another control character")
+		return "", false
+	}
+	return text, ok
+}
+
+// adopt gives the servers to their account, with what they inherit from it, and reports those listed twice and,
+// unless the account says where tasks come from, those with nothing to ask for.
+func (d *decoder) adopt(a *Account, servers []listing, tasks bool) {
+	first := make(map[string]value, len(servers)) // key of a server to where it is listed
 	a.Servers = make([]Server, 0, len(servers))
 	for _, l := range servers {
-		if key := strings.ToLower(l.UUID); key != "" {
+		if key := serverKey(l.UUID); key != "" {
 			if earlier, twice := first[key]; twice {
-				d.problem(l.uuid, "%s is listed already: %s:%d: %v", quote(l.UUID), earlier.file, earlier.line, earlier.place)
+				d.problem(l.uuid, "%s is listed already: %s:%d: %v", quote(l.UUID), earlier.text.name, earlier.line, earlier.place)
 				continue
 			}
 			first[key] = l.uuid
+			d.shareOfServer(l, key, a.Name)
 		}
 		if l.Name == "" {
 			l.Name = l.UUID
@@ -85,13 +113,31 @@ func (d *decoder) adopt(a *Account, servers []listing) {
 		}
 		if len(l.TaskIDs) == 0 {
 			l.TaskIDs = a.TaskIDs
-		}
-		if len(l.TaskIDs) == 0 && a.Discovery.Tasks == nil {
-			d.problem(l.at, "has no task IDs; give task_ids to it or to its account, or turn on discovery.tasks")
+			if !tasks && !(l.found.given("task_ids") && len(l.found["task_ids"].node.Content) > 0) {
+				d.problem(l.at, "has no task IDs; give task_ids to it or to its account, or turn on discovery.tasks")
+			}
 		}
 		a.Servers = append(a.Servers, l.Server)
 	}
 }
+
+// shareOfServer warns, once for two accounts, of a server that both list. That may be meant: two entries may be parts of
+// one Alibaba Cloud account, with other tasks or types. Mostly it is a list given to the wrong account.
+func (d *decoder) shareOfServer(l listing, key, account string) {
+	owner, taken := d.owners[key]
+	if !taken {
+		d.owners[key] = account
+		return
+	}
+	pair := owner + "\x00" + account
+	if !d.warned[pair] {
+		d.warned[pair] = true
+		d.warn(l.uuid, "account %s lists this server too: both poll it, and each publishes it under its own name (said only for the first such server)", quote(owner))
+	}
+}
+
+// serverKey returns what two spellings of one server's UUID have in common: letters of any case, with inet- or without.
+func serverKey(uuid string) string { return strings.TrimPrefix(strings.ToLower(uuid), "inet-") }
 
 func checkUUID(text string) error {
 	if !uuidShape.MatchString(text) {

@@ -35,15 +35,16 @@ func (d *decoder) scalar(v value, want string) (text string, ok bool) {
 		d.problem(v, "goes on with the text of line %d: a colon is missing, or the line stands too far to the right (put quotes around a text of several lines)", v.node.Line)
 		return "", false
 	}
-	if v.unquoted() && loneQuote.MatchString(v.node.Value) {
+	if v.unquoted() && (closesNothing(v.node.Value, `"`) || closesNothing(v.node.Value, "'")) {
 		d.problem(v, "ends with a quote that does not open before; put quotes around the text, or take this one off")
 		return "", false
 	}
 	return v.node.Value, true
 }
 
-// loneQuote is a quote that closes what none has opened.
-var loneQuote = regexp.MustCompile(`^[^"]*"$|^[^']*'$`)
+func closesNothing(text, quote string) bool {
+	return strings.HasSuffix(text, quote) && strings.Count(text, quote) == 1
+}
 
 // runsOn tells whether a text without quotes takes in the line below it, which nobody means in this file.
 func (v value) runsOn() bool {

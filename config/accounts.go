@@ -44,7 +44,7 @@ func (d *decoder) config(v value, c *Config) {
 func (d *decoder) global(s *Settings) codec {
 	schema := d.settings(s)
 	return codec{
-		set:   func(v value) { d.checkSettings(v, d.mapping(v, schema), *s) },
+		set:   func(v value) { d.checkSettings(d.mapping(v, schema), *s) },
 		show:  func() any { return schema.shown() },
 		inner: schema,
 	}
@@ -96,7 +96,7 @@ func (d *decoder) account(v value, global Settings, names map[string]int) Accoun
 	}
 	d.checkNameIsNew(v, found, a.Name, names)
 	d.resolveEndpoint(v, found, &a)
-	d.checkSettings(v, found, a.Settings)
+	d.checkSettings(found, a.Settings)
 	a.listed = len(servers)
 	servers = append(servers, d.serverFiles(found["server_files"], &a)...)
 	d.adopt(&a, servers, tasksMeant(found, a))
@@ -104,11 +104,11 @@ func (d *decoder) account(v value, global Settings, names map[string]int) Accoun
 	return a
 }
 
-// tasksMeant tells whether the account says where task IDs come from, be it wrong, which is reported.
+// tasksMeant tells whether the account says where task IDs come from. It may say so in a way that is wrong, which is
+// reported, and need not be reported twice.
 func tasksMeant(found keys, a Account) bool {
-	ids := found["task_ids"]
-	return a.Discovery.Tasks != nil || found.given("discovery") && a.Discovery == Discovery{} && len(found["discovery"].node.Content) != 0 ||
-		found.given("task_ids") && (ids.node.Kind != yaml.SequenceNode || len(ids.node.Content) > 0)
+	broken := found.filled("discovery") && a.Discovery == Discovery{}
+	return a.Discovery.Tasks != nil || found.filled("task_ids") || broken
 }
 
 // checkNameIsNew reports a missing name, and one that an earlier account has.
@@ -126,26 +126,18 @@ func (d *decoder) checkNameIsNew(v value, found keys, name string, names map[str
 	names[name] = found["name"].line
 }
 
-// checkSettings warns of settings that defeat each other, where found holds at least one of them.
-func (d *decoder) checkSettings(v value, found keys, s Settings) {
-	warn := func(format string, args ...any) func(...string) {
-		return func(keys ...string) {
-			if at := found.first(v, keys...); at.place != v.place {
-				d.warn(at, format, args...)
-			}
-		}
+// checkSettings warns of settings that defeat each other, at the first of them that is among the keys found.
+func (d *decoder) checkSettings(found keys, s Settings) {
+	if at, ok := found.first("settled_interval", "poll_interval"); ok && s.SettledInterval < s.PollInterval {
+		d.warn(at, "settled_interval (%v) is shorter than poll_interval (%v): servers at rest will be polled more often than others",
+			s.SettledInterval, s.PollInterval)
 	}
-	if s.SettledInterval < s.PollInterval {
-		warn("settled_interval (%v) is shorter than poll_interval (%v): servers at rest will be polled more often than others",
-			s.SettledInterval, s.PollInterval)("settled_interval", "poll_interval")
+	longest := max(s.PollInterval, s.SettledInterval)
+	if at, ok := found.first("stale_after", "settled_interval", "poll_interval"); ok && s.StaleAfter > 0 && s.StaleAfter < longest {
+		d.warn(at, "stale_after (%v) is shorter than the longest interval between polls (%v): values will come and go", s.StaleAfter, longest)
 	}
-	if longest := max(s.PollInterval, s.SettledInterval); s.StaleAfter > 0 && s.StaleAfter < longest {
-		warn("stale_after (%v) is shorter than the longest interval between polls (%v): values will come and go",
-			s.StaleAfter, longest)("stale_after", "settled_interval", "poll_interval")
-	}
-	if s.StallAfter < s.PollInterval {
-		warn("stall_after (%v) is shorter than poll_interval (%v): subtasks will count as stalled between polls",
-			s.StallAfter, s.PollInterval)("stall_after", "poll_interval")
+	if at, ok := found.first("stall_after", "poll_interval"); ok && s.StallAfter < s.PollInterval {
+		d.warn(at, "stall_after (%v) is shorter than poll_interval (%v): subtasks will count as stalled between polls", s.StallAfter, s.PollInterval)
 	}
 }
 

@@ -129,6 +129,7 @@ func TestKeyFilesAreLookedAt(t *testing.T) {
 		"PLACEHOLDER":       {"PLACEHOLDER", "is a placeholder; put the real key or token here"},
 		"angle brackets":    {"<access key>", "is a placeholder; put the real key or token here"},
 		"of the page":       {"<secret>", "is what the page /config shows in place of a key; put the real one here"},
+		"half shown":        {"LTAI5t****", "is a placeholder; put the real key or token here"},
 		"crossed out":       {"xxxxxxxx", "is a placeholder; put the real key or token here"},
 		"a token of base64": {"CAIS/+" + key + "==", ""},
 	} {

@@ -129,14 +129,19 @@ func (k keys) given(key string) bool {
 	return k.has(key) && (k[key].node.Kind != yaml.ScalarNode || k[key].node.Value != "")
 }
 
-// first returns the value of the first of some keys that is there, else v.
-func (k keys) first(v value, some ...string) value {
+// filled is given, but not by an empty list or mapping.
+func (k keys) filled(key string) bool {
+	return k.given(key) && (k[key].node.Kind == yaml.ScalarNode || len(k[key].node.Content) > 0)
+}
+
+// first returns the value of the first of some keys that is there, and whether one is.
+func (k keys) first(some ...string) (value, bool) {
 	for _, key := range some {
-		if found, ok := k[key]; ok {
-			return found
+		if v, ok := k[key]; ok {
+			return v, true
 		}
 	}
-	return v
+	return value{}, false
 }
 
 // pairs returns the values of a mapping by key, and the keys in the file's order.

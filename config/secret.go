@@ -69,7 +69,7 @@ func (s SecretSource) Read() (string, error) {
 
 var (
 	variable    = regexp.MustCompile(`^\$[A-Za-z_]\w*$|\$[{(]|^%\w+%$|\{\{`)
-	placeholder = regexp.MustCompile(`(?i)^<.*>$|^your[-_]|^change[-_]?me$|^replace[-_]?me$|placeholder|^x{3,}$|^\*{3,}$|^\.{3}$|^to-?do$`)
+	placeholder = regexp.MustCompile(`(?i)^<.*>$|^your[-_]|^change[-_]?me$|^replace[-_]?me$|placeholder|^x{3,}$|x{6,}|\*{3,}|^\.{3}$|^to-?do$`)
 )
 
 // cleanSecret returns the key or token that text holds. The error says what is wrong with it, and what to do, in

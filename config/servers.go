@@ -113,7 +113,7 @@ func (d *decoder) adopt(a *Account, servers []listing, tasks bool) {
 		}
 		if len(l.TaskIDs) == 0 {
 			l.TaskIDs = a.TaskIDs
-			if !tasks && !(l.found.given("task_ids") && len(l.found["task_ids"].node.Content) > 0) {
+			if !tasks && !l.found.filled("task_ids") {
 				d.problem(l.at, "has no task IDs; give task_ids to it or to its account, or turn on discovery.tasks")
 			}
 		}

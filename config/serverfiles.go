@@ -57,7 +57,7 @@ func match(pattern string, blocked map[string]error) []string {
 	if found {
 		folders = match(folder, blocked)
 	}
-	var paths []string
+	paths := make([]string, 0, len(folders))
 	for _, folder := range folders {
 		names, err := namesIn(folder, name)
 		switch {
@@ -87,7 +87,7 @@ func namesIn(folder, pattern string) ([]string, error) {
 		return nil, err
 	}
 	entries, err := os.ReadDir(folder)
-	var names []string
+	names := make([]string, 0, len(entries))
 	for _, entry := range entries {
 		if ok, err := filepath.Match(pattern, entry.Name()); ok && err == nil {
 			names = append(names, entry.Name())
@@ -96,7 +96,12 @@ func namesIn(folder, pattern string) ([]string, error) {
 	return names, err
 }
 
-func hasWildcard(pattern string) bool { return pattern != literal(plain(pattern)) }
+func hasWildcard(pattern string) bool {
+	if runtime.GOOS == "windows" {
+		return strings.ContainsAny(pattern, "*?[")
+	}
+	return pattern != literal(plain(pattern))
+}
 
 // same tells whether nothing about the files has changed.
 func (s fileStamps) same(other fileStamps) bool {

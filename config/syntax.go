@@ -58,7 +58,7 @@ func misplaced(content []byte, line int) int {
 		seen[indents[i]]++
 	}
 	first, second, indent := line-1, line-1, indents[line-1]
-	for i := line - 2; i >= 0 && (indents[i] < 0 || indents[i] > indent); i-- {
+	for i := line - 2; i >= 0 && indent >= 0 && (indents[i] < 0 || indents[i] > indent); i-- {
 		if indents[i] >= 0 {
 			first, second = i, first
 		}

@@ -89,7 +89,7 @@ func inlineKeys(id, secret string) string {
 // configuration returns a file that polls often.
 func configuration(accounts ...accountFile) string {
 	var b strings.Builder
-	b.WriteString("global: {poll_interval: 200ms, settled_interval: 200ms, timeout: 5s}\naccounts:\n")
+	b.WriteString("global: {poll_interval: 1s, settled_interval: 1s, timeout: 5s}\naccounts:\n")
 	for _, a := range accounts {
 		if a.credentials == "" {
 			a.credentials = inlineKeys(testKeyID, testSecret)

@@ -62,7 +62,7 @@ func TestConfigCheckReportsEveryMistakeWithItsPlace(t *testing.T) {
   pol_interval: 1m
 accounts:
   - name: production
-    region: cn-nowhere
+    region: cn nowhere
     credentials:
       access_key_id: `+testKeyID+`
       access_key_secret_file: file/secret

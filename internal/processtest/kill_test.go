@@ -138,7 +138,7 @@ func TestKillsCountNothingTwiceAndLoseNothing(t *testing.T) {
 	fleet := testFleet(8)
 	l := newLedger(t, fleet.Servers(), seed)
 	c := newCenter(t, simulator.New(simulator.Options{Accounts: []simulator.Account{testAccount(fleet)}, Intercept: l.answer}))
-	path := configured(t, accountFile{name: "a", endpoint: c.url, servers: fleet.Servers(), more: "    poll_interval: 20ms\n"})
+	path := configured(t, accountFile{name: "a", endpoint: c.url, servers: fleet.Servers(), more: "    poll_interval: 1s\n"})
 	args := []string{"--config.file=" + path, "--state.file=" + filepath.Join(t.TempDir(), "state"), "--web.listen-address=127.0.0.1:0"}
 	start := time.Now()
 	first := Serve(t, args...)

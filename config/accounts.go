@@ -86,7 +86,7 @@ func (d *decoder) accountSchema(a *Account, servers *[]listing) fields {
 // account returns one account, its server files read and everything inherited.
 func (d *decoder) account(v value, global Settings, names map[string]int) Account {
 	a := Account{Settings: global, RequestsPerSecond: 10, Concurrency: 8}
-	var servers []listing
+	servers := []listing{}
 	found := d.mapping(v, d.accountSchema(&a, &servers))
 	if found == nil && !v.null() {
 		return a // no mapping, which is reported

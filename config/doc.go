@@ -5,5 +5,8 @@
 // between exists. A Holder owns the Config that runs and swaps it, or changes nothing. reference.yml beside this
 // file shows every key once.
 //
+// A key has its type and its default in config.go, one row in a schema, which reads it, shows it on the page /config and
+// knows it by name in hints, and its line in reference.yml.
+//
 // The package neither talks to Security Center nor knows what its types and task IDs are for.
 package config

@@ -77,7 +77,8 @@ func FuzzCredentials(f *testing.F) {
 	})
 }
 
-func checkProblems(t *testing.T, err error) {
+// checkProblems returns what err holds, and sees that every problem is one line.
+func checkProblems(t *testing.T, err error) Errors {
 	t.Helper()
 	var problems Errors
 	if !errors.As(err, &problems) || len(problems) == 0 {
@@ -88,4 +89,5 @@ func checkProblems(t *testing.T, err error) {
 			t.Errorf("not one line: %q", p)
 		}
 	}
+	return problems
 }

@@ -138,16 +138,15 @@ func TestRandomMistakesAreFoundWhereTheyAre(t *testing.T) {
 			continue // no mistake
 		}
 		made++
-		checkProblems(t, err)
-		near := false
-		for _, p := range err.(Errors) {
+		near, problems := false, checkProblems(t, err)
+		for _, p := range problems {
 			near = near || p.Line >= at && p.Line <= at+2
 			if parserPhrases.MatchString(p.Message) {
 				t.Errorf("the parser speaks: %v", p)
 			}
 		}
 		if !near {
-			t.Errorf("%q instead of %q in line %d: %v", lines[at], original[at], at+1, err.(Errors).summary())
+			t.Errorf("%q instead of %q in line %d: %v", lines[at], original[at], at+1, problems.summary())
 		}
 	}
 }

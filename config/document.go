@@ -35,11 +35,12 @@ func (d *decoder) document(file string, content []byte) (root value, ok bool) {
 		return root, false
 	}
 	d.left += len(content)
-	doc, second, err := parseYAML(bytes.NewReader(content))
+	lines := &lineReader{rest: content}
+	doc, second, err := parseYAML(lines)
 	switch {
 	case err != nil:
 		var message string
-		root.line, message = locate(content)
+		root.line, message = locate(content, lines, err)
 		d.problem(root, "%s", message)
 		return root, false
 	case second != nil:

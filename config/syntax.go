@@ -24,21 +24,15 @@ func parseYAML(r io.Reader) (first, second *yaml.Node, err error) {
 	return first, second, nil
 }
 
-// locate returns the line at which a text stops to be YAML, and what is wrong there. The parser names the line where
-// the block began, which may be the first of the file. The right one is that after the longest part of the text, cut
-// after a whole line, that is YAML by itself.
-func locate(content []byte) (line int, message string) {
-	lines := lineReader{rest: content}
-	_, _, err := parseYAML(&lines)
+// locate returns the line at which a text stops to be YAML, and what is wrong there; err is what the parser said when it had
+// read the text by lines. It names the line where the block began, which may be the first of the file. The right one is
+// that after the longest part of the text, cut after a whole line, that is YAML by itself.
+func locate(content []byte, lines *lineReader, err error) (line int, message string) {
 	ends := lines.seen()
-	good := lastGood(content, ends)
-	start, end := ends[good], ends[good+1]
-	if _, _, first := parseYAML(bytes.NewReader(content[:end])); first != nil {
-		err = first // what is wrong there, not what came of it further down
-	}
-	message = explain(err.Error(), string(content[start:end]))
+	good, err := lastGood(content, ends, err)
+	message = explain(err.Error(), string(content[ends[good]:ends[good+1]]))
 	if message == wrongIndent {
-		return misplaced(content[:end], good+1), message
+		return misplaced(content[:ends[good+1]], good+1), message
 	}
 	return good + 1, message
 }
@@ -70,29 +64,26 @@ func misplaced(content []byte, line int) int {
 	return line
 }
 
-// lastGood returns how many lines of a text are YAML by themselves, and stop to be so with the next line. ends says where
-// each line ends, from 0 on; the text up to the last is not YAML. The longest such part is looked for line by line from
-// the end; where that would take too long, as behind a quote that is closed nowhere, by halves.
-func lastGood(content []byte, ends []int) int {
-	good := func(lines int) bool {
-		_, _, err := parseYAML(bytes.NewReader(content[:ends[lines]]))
-		return err == nil
-	}
+// lastGood returns how many lines of a text are YAML by themselves, and stop to be so with the next line, with the error
+// for that. ends says where each line ends, from 0 on; err is the error for the text up to the last. The longest such part
+// is looked for line by line from the end; where that would take too long, as behind a quote that is closed nowhere, by
+// halves.
+func lastGood(content []byte, ends []int, err error) (int, error) {
 	low, bad := 0, len(ends)-1
-	for budget := 16 << 20; budget > 0 && bad > 1; budget -= ends[bad] + 1000 {
-		if good(bad - 1) {
-			return bad - 1
+	try := func(lines int) {
+		if _, _, e := parseYAML(bytes.NewReader(content[:ends[lines]])); e != nil {
+			bad, err = lines, e
+		} else {
+			low = lines
 		}
-		bad--
+	}
+	for budget := 16 << 20; budget > 0 && low+1 < bad && low == 0; budget -= ends[bad] + 1000 {
+		try(bad - 1)
 	}
 	for low+1 < bad {
-		if middle := (low + bad) / 2; good(middle) {
-			low = middle
-		} else {
-			bad = middle
-		}
+		try((low + bad) / 2)
 	}
-	return low
+	return low, err
 }
 
 // lineReader hands out at most one line a call, so that what was read tells how far its reader has come.

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -86,7 +87,7 @@ func (d *decoder) accountSchema(a *Account, servers *[]listing) fields {
 // account returns one account, its server files read and everything inherited.
 func (d *decoder) account(v value, global Settings, names map[string]int) Account {
 	a := Account{Settings: global, RequestsPerSecond: 10, Concurrency: 8}
-	servers := []listing{}
+	var servers []listing
 	found := d.mapping(v, d.accountSchema(&a, &servers))
 	if found == nil && !v.null() {
 		return a // no mapping, which is reported
@@ -98,7 +99,7 @@ func (d *decoder) account(v value, global Settings, names map[string]int) Accoun
 	d.resolveEndpoint(v, found, &a)
 	d.checkSettings(found, a.Settings)
 	a.listed = len(servers)
-	servers = append(servers, d.serverFiles(found["server_files"], &a)...)
+	servers = slices.Concat(servers, d.serverFiles(found["server_files"], &a))
 	d.adopt(&a, servers, tasksMeant(found, a))
 	d.checkSources(v, found, a)
 	return a

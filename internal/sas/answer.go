@@ -27,14 +27,19 @@ const (
 	CountInvalid    Anomaly = "count_invalid"       // a task's number of servers: negative or no whole number
 	ProgressInvalid Anomaly = "progress_invalid"    // a task's progress: no percentage, or none of 0 to 100
 	TimeInvalid     Anomaly = "time_invalid"        // a task's start or end: no Unix milliseconds from 1990 to 2100
+	DetailInvalid   Anomaly = "detail_invalid"      // a server scan's DetailData that is no JSON list
+	ServerMissing   Anomaly = "server_missing"      // a server scan that does not say which server it is of
+	ServerAmbiguous Anomaly = "server_ambiguous"    // a server scan of several servers
+	ListIncomplete  Anomaly = "list_incomplete"     // a task's list of servers that was answered, but contradicts itself or has no end
 )
 
-// Anomalies are all kinds that decoding can count.
+// Anomalies are all kinds that can be counted.
 func Anomalies() []Anomaly {
 	return []Anomaly{
 		StatusUnknown, StatusInvalid, WrongType, NullList, MissingList, MalformedEntry,
 		MissingID, InvalidID, Duplicate, TypeNotAsked, TextClipped, InvalidUTF8, TotalInvalid,
 		CountInvalid, ProgressInvalid, TimeInvalid,
+		DetailInvalid, ServerMissing, ServerAmbiguous, ListIncomplete,
 	}
 }
 
@@ -148,7 +153,7 @@ func (d *decoder) subtask(taskID string, raw []byte) {
 	case !slices.Contains(d.asked, s.Type):
 		d.count(TypeNotAsked)
 	}
-	s.Status = d.status(o["Status"])
+	s.Status = d.status(o["Status"], isKind(o["Status"], '"'))
 	key := [2]string{s.TaskID, s.Type}
 	if i, twice := d.seen[key]; twice {
 		d.count(Duplicate)
@@ -159,19 +164,20 @@ func (d *decoder) subtask(taskID string, raw []byte) {
 	d.answer.Subtasks = append(d.answer.Subtasks, s)
 }
 
-// status gives a status as a number, NaN if it is none.
-func (d *decoder) status(raw []byte) float64 {
-	s, exact := text(raw)
+// status returns a status as a number, NaN if it is none. documented says
+// whether the field has the JSON type that the documentation gives it.
+func (t tally) status(raw []byte, documented bool) float64 {
+	s, _ := text(raw)
 	status, ok := decimal(s)
 	if !ok {
-		d.count(StatusInvalid)
+		t.count(StatusInvalid)
 		return math.NaN()
 	}
-	if !exact {
-		d.count(WrongType)
+	if !documented {
+		t.count(WrongType)
 	}
 	if status != math.Trunc(status) || status < 0 || status > StatusComplete {
-		d.count(StatusUnknown)
+		t.count(StatusUnknown)
 	}
 	return status
 }

@@ -27,6 +27,10 @@ type Options struct {
 	Scheme, Host string
 	// Region is sent as RegionId; it may be empty.
 	Region string
+	// ResourceDirectoryAccountID is the member account of a resource directory
+	// that is asked about; empty: the account that the credentials are of. The
+	// list of tasks cannot be had of a member account, by Alibaba's models.
+	ResourceDirectoryAccountID string
 	// Credentials says where keys come from.
 	Credentials CredentialOptions
 	// Timeout bounds one call: credentials, connection, answer.
@@ -91,7 +95,7 @@ type Query struct {
 // error, if any, is an *Error.
 func (c *Client) VulCheckTaskStatusDetail(ctx context.Context, q Query) (*Answer, error) {
 	var answer *Answer
-	err := c.call(ctx, newVulCheckTaskStatusDetailRequest(q), func(body []byte) error {
+	err := c.call(ctx, newVulCheckTaskStatusDetailRequest(q, c.options.ResourceDirectoryAccountID), func(body []byte) error {
 		var err error
 		answer, err = decodeAnswer(body, q.Types)
 		return err

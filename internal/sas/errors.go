@@ -117,6 +117,12 @@ const grant = "grant the RAM action yundun-sas:" + actionMark
 // elsewhere is the advice where a gateway has never heard of the operation.
 const elsewhere = "the endpoint does not know the operation: check endpoint and region"
 
+// noRAM is the advice where RAM users and roles may not call an operation at all.
+const noRAM = "the operation takes no keys of RAM users or roles: use the main account's key"
+
+// unknownRefusal is the advice for codes of HTTP 401 and 403 that no table has.
+const unknownRefusal = "the service refuses the account: look the error code up in Alibaba's documentation"
+
 // actionMark stands for the operation's name in an advice.
 const actionMark = "{action}"
 
@@ -137,6 +143,10 @@ var codeRules = [...]codeRule{
 	{"forbidden.accesskeydisabled", Refused, false, "the access key is disabled"},
 	{"forbidden.riskcontrol", Refused, false, "risk control has restricted the Alibaba Cloud account"},
 	{"forbidden.userverification", Refused, false, "the Alibaba Cloud account has to be verified by real name"},
+	{"forbidden.notactivated", Refused, false, "Security Center is not activated for the Alibaba Cloud account: activate the product in its console"},
+	{"forbidden.notsupportram", Refused, false, noRAM},
+	{"forbedden.notsupportram", Refused, false, noRAM}, // so spelt by the service
+	{"freeversionnotpermit", Refused, false, "the account's edition of Security Center does not include the operation: upgrade it, or leave the account out"},
 	{"forbidden.authentication", Refused, false, "the Alibaba Cloud account has to be verified by real name"},
 	{"forbidden", Refused, false, grant},
 	{"actionunauthorized", Refused, false, grant},
@@ -147,6 +157,9 @@ var codeRules = [...]codeRule{
 	{"invalidproduct", Permanent, false, elsewhere},
 	{"invalidversion", Permanent, false, elsewhere},
 	{"nosuchversion", Permanent, false, elsewhere},
+	{"unsupportedhttpmethod", Permanent, false, elsewhere},
+	{"missing", Permanent, false, ""},
+	{"invalid", Permanent, false, ""},
 	{"servererror", Retryable, false, ""},
 	{"serviceunavailable", Retryable, false, ""},
 	{"internalerror", Retryable, false, ""},
@@ -171,6 +184,9 @@ func classify(status int, code string) codeRule {
 		return codeRule{class: Response, advice: "refused by something that is not Security Center: check endpoint and proxies"}
 	case code == "":
 		return codeRule{class: Response, advice: "not an answer of Security Center: check endpoint and proxies"}
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		// No code that speaks of one server's UUID or task: the account is meant.
+		return codeRule{class: Refused, advice: unknownRefusal}
 	}
 	return codeRule{class: Permanent}
 }

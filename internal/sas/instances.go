@@ -51,6 +51,7 @@ type instancesRequest struct {
 	PageSize     requests.Integer `position:"Query" name:"PageSize"`
 	UseNextToken string           `position:"Query" name:"UseNextToken"`
 	NextToken    string           `position:"Query" name:"NextToken"`
+	Member       string           `position:"Query" name:"ResourceDirectoryAccountId"`
 }
 
 // instanceList is the field of the answer that holds the servers.
@@ -63,6 +64,7 @@ func (c *Client) Instances(ctx context.Context, q InstanceQuery) (*Page[Instance
 		RpcRequest:   &requests.RpcRequest{},
 		MachineTypes: "ecs", // servers, by Alibaba's published model
 		PageSize:     requests.NewInteger(q.Size),
+		Member:       c.options.ResourceDirectoryAccountID,
 	}
 	if q.Number > 0 {
 		r.CurrentPage = requests.NewInteger(q.Number)

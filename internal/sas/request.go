@@ -30,16 +30,19 @@ type vulCheckTaskStatusDetailRequest struct {
 	TaskIDs *[]string `position:"Query" name:"TaskIds" type:"Repeated"`
 	Types   *[]string `position:"Query" name:"Types" type:"Repeated"`
 	UUID    string    `position:"Query" name:"Uuid"`
+	Member  string    `position:"Query" name:"ResourceDirectoryAccountId"`
 }
 
 // newVulCheckTaskStatusDetailRequest makes a request for one call. SDK
 // requests are changed by signing, so none is ever used twice.
-func newVulCheckTaskStatusDetailRequest(q Query) requests.AcsRequest {
+// member is Options.ResourceDirectoryAccountID.
+func newVulCheckTaskStatusDetailRequest(q Query, member string) requests.AcsRequest {
 	r := &vulCheckTaskStatusDetailRequest{
 		RpcRequest: &requests.RpcRequest{},
 		TaskIDs:    &q.TaskIDs,
 		Types:      &q.Types,
 		UUID:       q.UUID,
+		Member:     member,
 	}
 	r.InitWithApiInfo(product, version, ActionVulCheckTaskStatusDetail, "sas", "openAPI")
 	return r

@@ -47,11 +47,22 @@ type Task struct {
 	Start, End time.Time
 }
 
+// Ended reports whether the task goes on no more, well or badly, by anything
+// that the service says of it.
+func (t Task) Ended() bool {
+	switch strings.ToUpper(t.Status) {
+	case "SUCCESS", "FAIL", "TIMEOUT", "2", "3", "4":
+		return true
+	}
+	return !t.End.IsZero() || t.Progress >= 1
+}
+
 // onceTaskRequest is the operation's request, by Alibaba's published model of
 // the operation; only the parameters used.
 type onceTaskRequest struct {
 	*requests.RpcRequest
 	TaskType    string           `position:"Query" name:"TaskType"`
+	RootTaskID  string           `position:"Query" name:"RootTaskId"`
 	Source      string           `position:"Query" name:"Source"`
 	CurrentPage requests.Integer `position:"Query" name:"CurrentPage"`
 	PageSize    requests.Integer `position:"Query" name:"PageSize"`

@@ -21,6 +21,7 @@ const (
 	failing  condition = iota // the refresh is not complete
 	odd                       // the list does not fit the documentation
 	peculiar                  // there is something else to say of the list
+	overfull                  // more tasks run than are followed
 )
 
 // remark is what there is to say of a list that was read; the zero value is
@@ -33,19 +34,19 @@ type remark struct {
 
 // report logs how a refresh ended.
 func (l *list[T]) report(err error, took time.Duration) {
-	class, state := judge(err)
-	entries := len(l.known.Items)
+	class, state := failureOf(err)
+	entries := l.count(l.known.Items)
 	logger := level.Debug(l.logger)
 	// Whoever holds calls back tells why.
-	turned := class != sas.Canceled && l.turned(failing, state)
+	changed := class != sas.Canceled && l.changed(failing, state)
 	if err == nil {
-		if turned {
+		if changed {
 			logger = level.Info(l.logger)
 		}
 		logger.Log("msg", "the list is complete", "entries", entries, "took", took)
 		return
 	}
-	if turned {
+	if changed {
 		logger = level.Warn(l.logger)
 	}
 	complete := "never"
@@ -56,15 +57,15 @@ func (l *list[T]) report(err error, took time.Duration) {
 		"last_complete", complete, "entries", entries, "took", took, "err", err)
 }
 
-// turned says whether a condition is another one than was logged last.
-func (l *list[T]) turned(c condition, state string) bool {
-	before := l.told[c]
-	l.told[c] = state
+// changed says whether a condition is another one than was logged last.
+func (l *list[T]) changed(c condition, state string) bool {
+	before := l.logged[c]
+	l.logged[c] = state
 	return before != state
 }
 
 // remarkOn logs what is odd about a list that was read.
-func (l *list[T]) remarkOn(f finding[T]) {
+func (l *list[T]) remarkOn(f listing[T]) {
 	l.remark(peculiar, f.remark)
 	if len(f.anomalies) == 0 {
 		l.remark(odd, remark{})
@@ -81,9 +82,21 @@ func (l *list[T]) remarkOn(f finding[T]) {
 	})
 }
 
+// remarkOnLeftOut logs that tasks run which are not followed.
+func (l *list[T]) remarkOnLeftOut() {
+	if l.known.LeftOut == 0 {
+		l.remark(overfull, remark{})
+		return
+	}
+	l.remark(overfull, remark{
+		msg:    "more tasks run than are followed: raise max_tasks, or narrow sources",
+		detail: []any{"followed", len(l.known.Items), "left_out", l.known.LeftOut},
+	})
+}
+
 func (l *list[T]) remark(c condition, r remark) {
-	before := l.told[c]
-	if !l.turned(c, r.msg) {
+	before := l.logged[c]
+	if !l.changed(c, r.msg) {
 		return
 	}
 	logger := level.Warn(l.logger)

@@ -36,6 +36,8 @@ type Server struct {
 	Name string
 	// InstanceID, Region, IP and OS are empty where the service did not say.
 	InstanceID, Region, IP, OS string
+	// Online says whether the server's agent reports to Security Center.
+	Online bool
 	// Types are those of the account that exist for the server's system; at
 	// least one. Other servers may share the slice.
 	Types []string
@@ -54,6 +56,9 @@ type List[T any] struct {
 	// Items are those of the last complete list that pass the filters, and
 	// what a doubtful one added since; each once.
 	Items []T
+	// LeftOut is how many running tasks are not followed because so many others
+	// are; always 0 for servers.
+	LeftOut int
 	// At is when the last complete refresh ended; zero if there was none yet.
 	At time.Time
 	// Err is why the last refresh was not complete; nil if it was.
@@ -64,6 +69,9 @@ type List[T any] struct {
 type Found struct {
 	Tasks   List[sas.Task] // newest first
 	Servers List[Server]
+	// Offline are the servers that online_only alone keeps out of Servers, of
+	// the same refresh. The caller may go on to watch some of them.
+	Offline []Server
 }
 
 // Options say what to discover and whom to tell.
@@ -77,6 +85,9 @@ type Options struct {
 	Types  []string
 	API    API
 	Logger log.Logger
+	// Scans says how the lists of the tasks' servers are read; nil: they are
+	// not. They are not read without Tasks either.
+	Scans *ScanOptions
 	// Known is what an earlier Run found, as before a reload: the entries of a
 	// kind that is still discovered stay until a complete list lacks them.
 	Known Found
@@ -97,7 +108,7 @@ func Run(ctx context.Context, o Options) {
 		found.Tasks = o.Known.Tasks
 	}
 	if o.Servers != nil {
-		found.Servers = o.Known.Servers
+		found.Servers, found.Offline = o.Known.Servers, o.Known.Offline
 	}
 	tell := func(change func()) {
 		mu.Lock()
@@ -106,13 +117,22 @@ func Run(ctx context.Context, o Options) {
 		o.Found(found)
 	}
 	if o.Tasks != nil {
+		scans := newScanLoop(o)
 		l := newTaskList(o)
-		l.tell = func(known List[sas.Task]) { tell(func() { found.Tasks = known }) }
+		l.tell = func(known List[sas.Task]) {
+			tell(func() { found.Tasks = known })
+			scans.follow(known.Items)
+		}
 		running.Go(func() { l.run(ctx) })
+		if o.Scans != nil {
+			running.Go(func() { scans.run(ctx) })
+		}
 	}
 	if o.Servers != nil {
 		l := newServerList(o)
-		l.tell = func(known List[Server]) { tell(func() { found.Servers = known }) }
+		l.tell = func(known List[Server]) {
+			tell(func() { found.Servers, found.Offline = byAgent(known, o.Servers.OnlineOnly) })
+		}
 		running.Go(func() { l.run(ctx) })
 	}
 	running.Wait()

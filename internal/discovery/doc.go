@@ -1,5 +1,7 @@
 // Package discovery finds an account's vulnerability scan tasks and its servers
-// through Security Center, and finds them anew at every refresh interval.
+// through Security Center, and finds them anew at every refresh interval. On
+// demand it also reads which servers each task scans, and how far each is. What
+// is to be done with all that is the caller's business.
 //
 // A list is complete when it was read to its end and nothing speaks against it;
 // it then replaces the one before. When a call fails, or pages repeat or never
@@ -8,6 +10,10 @@
 // lacks it too. Doubtful is a list that is empty, ends before the length that
 // the service gives, shrinks while it is read, or ends with an empty page where
 // a token promised more.
+//
+// A task that runs is followed until it ends or is older than max_age, however
+// many newer ones there are. The list of a task's servers is used as a whole or
+// not at all.
 //
 // The age of a task is judged by this machine's clock, and only when the list
 // was read: Security Center refuses calls of a clock that is more than 15

@@ -60,7 +60,7 @@ func TestPermissionForOneOperationOnly(t *testing.T) {
 	}
 }
 
-// intervalsOf gives how long after one another the calls of a failing refresh
+// intervalsOf returns how long after one another the calls of a failing refresh
 // came, in seconds.
 func intervalsOf(calls []time.Time) []float64 {
 	return times(len(calls)-1, func(i int) float64 { return calls[i+1].Sub(calls[i]).Seconds() })

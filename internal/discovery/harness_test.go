@@ -29,7 +29,7 @@ type lines struct {
 	seen int // bytes
 }
 
-// told gives what was logged above level debug since it was asked last.
+// told returns what was logged above level debug since it was asked last.
 func (l *lines) told() []string {
 	all := l.String()
 	var found []string
@@ -45,14 +45,16 @@ func (l *lines) told() []string {
 // world is a Security Center, the discovery that reads it by HTTP, and what
 // passed between them.
 type world struct {
-	t    *testing.T
-	log  lines
-	stop func()
+	t      *testing.T
+	client *sas.Client
+	log    lines
+	stop   func()
 
-	mu    sync.Mutex
-	calls []simulator.Call
-	found Found
-	times int // that found was told
+	mu       sync.Mutex
+	calls    []simulator.Call
+	found    Found
+	times    int // that found was told
+	readings []ServerScans
 }
 
 // startWorld discovers a fleet as the options say, which may leave out all but
@@ -86,7 +88,15 @@ func startWorldOf(t *testing.T, so simulator.Options, o Options, answer func(htt
 		Credentials: sas.CredentialOptions{Keys: func() (string, string, string, error) { return "LTAImainkeyid", "secret-of-the-key", "", nil }},
 		Product:     "test/1", Dial: network.Dial,
 	})
+	w.client = client
 	o.Account, o.API = "main", client
+	if o.Scans != nil {
+		o.Scans.API, o.Scans.Told = client, func(r ServerScans) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.readings = append(w.readings, r)
+		}
+	}
 	if o.Types == nil {
 		o.Types = []string{"cve", "sys", "cms", "sca"}
 	}
@@ -122,7 +132,16 @@ func (w *world) known() Found {
 	return w.found
 }
 
-// callsOf gives when an action was called.
+// read returns the readings of tasks' lists since it was asked last.
+func (w *world) read() []ServerScans {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	readings := w.readings
+	w.readings = nil
+	return readings
+}
+
+// callsOf returns when an action was called.
 func (w *world) callsOf(action string) []time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()

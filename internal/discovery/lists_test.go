@@ -17,7 +17,8 @@ import (
 // service answers both operations with lists of any JSON.
 type service struct {
 	mu             sync.Mutex
-	tasks, servers []string // entries
+	tasks, servers []string            // entries
+	leaves         map[string][]string // by task
 	noTokens       bool
 	// bend changes the answer to the n-th call since it was set, counted from 1.
 	bend  func(n int, p *pageOf)
@@ -28,6 +29,7 @@ type service struct {
 type pageOf struct {
 	first   bool // page of its list
 	ofTasks bool
+	root    string // the task whose list of servers it is of
 	entries []string
 	info    string // PageInfo
 	status  int    // other than 200: a failure
@@ -73,11 +75,15 @@ func (s *service) answer(w http.ResponseWriter, r *simulator.Request) bool {
 	return true
 }
 
-// page gives the page that a call asks for.
+// page returns the page that a call asks for.
 func (s *service) page(r *simulator.Request) pageOf {
 	entries, byToken := s.servers, !s.noTokens && r.Params.Get("UseNextToken") == "true"
 	if r.Action == sas.ActionOnceTask {
 		entries = s.tasks
+	}
+	root := r.Params.Get("RootTaskId")
+	if root != "" {
+		entries = s.leaves[root]
 	}
 	size, _ := strconv.Atoi(r.Params.Get("PageSize"))
 	number, _ := strconv.Atoi(r.Params.Get("CurrentPage"))
@@ -88,7 +94,7 @@ func (s *service) page(r *simulator.Request) pageOf {
 	}
 	from = min(from, len(entries))
 	to := min(from+size, len(entries))
-	p := pageOf{first: from == 0, ofTasks: r.Action == sas.ActionOnceTask, entries: slices.Clone(entries[from:to]), info: totalOf(len(entries))}
+	p := pageOf{first: from == 0, ofTasks: r.Action == sas.ActionOnceTask, root: root, entries: slices.Clone(entries[from:to]), info: totalOf(len(entries))}
 	if byToken {
 		p.info = tokenOf("")
 		if to < len(entries) {

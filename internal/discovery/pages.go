@@ -11,8 +11,10 @@ import (
 const (
 	// pageSize is what Alibaba's own examples use; the limit is not documented.
 	pageSize = 100
-	// maxPages ends a list that would never end: 200,000 entries.
-	maxPages = 2000
+	// maxPages ends a list that would never end: 200,000 entries. maxScanPages
+	// does so for a task's list of servers: 150,000.
+	maxPages     = 2000
+	maxScanPages = 1500
 	// maxAttempts bounds the calls for a page behind the first one, so that an
 	// answer that is lost does not cost the pages before it as well. retryPause
 	// comes before the second attempt, twice as much before the third.
@@ -39,6 +41,8 @@ type reading[T any] struct {
 // pager reads a list page by page.
 type pager[T any] struct {
 	name string // for errors
+	// most is how many pages the list may have.
+	most int
 	ask  func(context.Context, place) (*sas.Page[T], error)
 	key  func(T) string
 	// enough says whether what follows a page is of no interest; nil: never.
@@ -50,7 +54,7 @@ type pager[T any] struct {
 func (p pager[T]) read(ctx context.Context, at place) (*reading[T], error) {
 	r := &reading[T]{anomalies: make(map[sas.Anomaly]int), total: -1}
 	seen := make(map[string]bool)
-	for n := range maxPages {
+	for n := range p.most {
 		answer, err := p.fetch(ctx, at, n > 0)
 		if err != nil {
 			return nil, err
@@ -79,7 +83,7 @@ func (p pager[T]) read(ctx context.Context, at place) (*reading[T], error) {
 		}
 		at = next
 	}
-	return nil, p.partial("the list has no end after %d pages", maxPages)
+	return nil, p.partial("the list has no end after %d pages", p.most)
 }
 
 func (p pager[T]) partial(format string, args ...any) error {
@@ -98,7 +102,7 @@ func (p pager[T]) fetch(ctx context.Context, at place, again bool) (*sas.Page[T]
 	}
 }
 
-// next judges a page and gives the place of the one after it, if there is one.
+// next checks a page and returns the place of the one after it, if there is one.
 func (r *reading[T]) next(at place, answer *sas.Page[T]) (next place, more bool) {
 	for a, n := range answer.Anomalies {
 		r.anomalies[a] += n

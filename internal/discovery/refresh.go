@@ -34,8 +34,8 @@ type incomplete struct{ result, text string }
 
 func (e *incomplete) Error() string { return e.text }
 
-// finding is what was found, not yet weighed against what is known.
-type finding[T any] struct {
+// listing is what was found, not yet weighed against what is known.
+type listing[T any] struct {
 	items     []T // what passes the filters, each once
 	doubt     string
 	anomalies map[sas.Anomaly]int
@@ -46,13 +46,16 @@ type finding[T any] struct {
 type list[T any] struct {
 	name     string // for errors
 	interval time.Duration
-	find     func(context.Context) (finding[T], error)
+	find     func(context.Context) (listing[T], error)
 	key      func(T) string
-	// trim makes of all that passes the filters what is followed.
-	trim   func([]T) []T
+	// trim returns what is followed of all that passes the filters, and how many
+	// are left out that should be followed.
+	trim func([]T) ([]T, int)
+	// count returns how many items are followed.
+	count  func([]T) int
 	tell   func(List[T])
 	logger log.Logger
-	told   map[condition]string // what was logged last
+	logged map[condition]string // what was logged last
 
 	known List[T]
 	// doubted is what the last list had, if it was doubtful and lacked known
@@ -64,8 +67,9 @@ func newList[T any](o Options, kind, action string, interval time.Duration) *lis
 	return &list[T]{
 		name:     fmt.Sprintf("%s for account %q", action, o.Account),
 		interval: interval,
+		count:    func(items []T) int { return len(items) },
 		logger:   log.With(o.Logger, "account", o.Account, "kind", kind),
-		told:     map[condition]string{failing: "not yet tried"},
+		logged:   map[condition]string{failing: "not yet tried"},
 	}
 }
 
@@ -94,7 +98,7 @@ func (l *list[T]) run(ctx context.Context) {
 
 // pause is how long to wait after a refresh.
 func (l *list[T]) pause(err error, failures int, took time.Duration) time.Duration {
-	switch class, result := judge(err); {
+	switch class, result := failureOf(err); {
 	case err == nil || result == resultUnconfirmed:
 		return max(l.interval-took, leastPause)
 	case transient(err):
@@ -123,7 +127,8 @@ func (l *list[T]) refresh(ctx context.Context) error {
 	if found.doubt == "" {
 		before = nil
 	}
-	l.known.Items = l.trim(slices.Concat(found.items, l.lacking(found.items, before)))
+	l.known.Items, l.known.LeftOut = l.trim(slices.Concat(found.items, l.lacking(found.items, before)))
+	l.remarkOnLeftOut()
 	l.doubted = nil
 	if kept := l.lacking(found.items, l.known.Items); len(kept) > 0 {
 		l.doubted = append([]T{}, found.items...) // not nil, even if empty
@@ -134,7 +139,7 @@ func (l *list[T]) refresh(ctx context.Context) error {
 	return nil
 }
 
-// lacking gives those of some items that a list lacks.
+// lacking returns those of some items that a list lacks.
 func (l *list[T]) lacking(list, items []T) []T {
 	has := make(map[string]bool, len(list))
 	for _, item := range list {
@@ -143,9 +148,9 @@ func (l *list[T]) lacking(list, items []T) []T {
 	return slices.DeleteFunc(slices.Clone(items), func(item T) bool { return has[l.key(item)] })
 }
 
-// judge gives the class of a failure and the API's error code, or what stands
-// for it; no result without a failure.
-func judge(err error) (class sas.Class, result string) {
+// failureOf returns the class of a failure and the API's error code, or what
+// stands for it; no result without a failure.
+func failureOf(err error) (class sas.Class, result string) {
 	var (
 		failed *sas.Error
 		part   *incomplete
@@ -163,6 +168,6 @@ func judge(err error) (class sas.Class, result string) {
 
 // transient says whether a failure may pass by itself.
 func transient(err error) bool {
-	class, _ := judge(err)
+	class, _ := failureOf(err)
 	return class == sas.Retryable || class == sas.Throttled || class == sas.Response
 }

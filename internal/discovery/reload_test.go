@@ -44,7 +44,7 @@ func TestWhatAnEarlierRunKnewIsToldWithTheFirstList(t *testing.T) {
 	})
 }
 
-// Discovery of a kind was turned off.
+// Discovery of a kind was changed off.
 func TestWhatIsNoLongerDiscoveredIsForgotten(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		known := Found{Servers: List[Server]{Items: []Server{{UUID: uuidOf(1)}}, At: time.Now()}}

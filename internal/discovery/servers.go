@@ -10,6 +10,9 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
+// onlineOnly is the setting that keeps servers out whose agent is offline.
+const onlineOnly = "online_only"
+
 // serverFinder finds the account's servers.
 type serverFinder struct {
 	name   string
@@ -30,51 +33,79 @@ func newServerList(o Options) *list[Server] {
 		}
 	}
 	l.find, l.known = f.find, o.Known.Servers
-	l.trim = func(servers []Server) []Server { return servers }
-	l.key = func(s Server) string { return strings.ToLower(s.UUID) }
+	l.known.Items = slices.Concat(o.Known.Servers.Items, o.Known.Offline)
+	l.trim = func(servers []Server) ([]Server, int) { return servers, 0 }
+	l.count = func(servers []Server) int {
+		followed, _ := byAgent(List[Server]{Items: servers}, o.Servers.OnlineOnly)
+		return len(followed.Items)
+	}
+	l.key = func(s Server) string { return sas.UUIDKey(s.UUID) }
 	return l
 }
 
-// within gives those of the types that exist.
+// within returns those of the types that exist.
 func within(types []string, exist ...string) []string {
 	return slices.DeleteFunc(slices.Clone(types), func(t string) bool { return !slices.Contains(exist, t) })
 }
 
+// byAgent splits what passes all other filters into the servers that are
+// followed and those that online_only keeps out.
+func byAgent(all List[Server], onlineOnly bool) (followed List[Server], offline []Server) {
+	if !onlineOnly {
+		return all, nil
+	}
+	followed = all
+	followed.Items = nil
+	for _, s := range all.Items {
+		if s.Online {
+			followed.Items = append(followed.Items, s)
+		} else {
+			offline = append(offline, s)
+		}
+	}
+	return followed, offline
+}
+
 // find reads the list by token, and by number where no token comes back.
-func (f serverFinder) find(ctx context.Context) (finding[Server], error) {
+func (f serverFinder) find(ctx context.Context) (listing[Server], error) {
 	r, err := pager[sas.Instance]{
-		name: f.name,
-		key:  func(i sas.Instance) string { return strings.ToLower(i.UUID) },
+		name: f.name, most: maxPages,
+		key: func(i sas.Instance) string { return sas.UUIDKey(i.UUID) },
 		ask: func(ctx context.Context, at place) (*sas.Page[sas.Instance], error) {
 			return f.api.Instances(ctx, sas.InstanceQuery{Number: at.number, Token: at.token, Size: pageSize})
 		},
 	}.read(ctx, place{})
 	if err != nil {
-		return finding[Server]{}, err
+		return listing[Server]{}, err
 	}
-	found := finding[Server]{doubt: r.doubt, anomalies: r.anomalies}
+	found := listing[Server]{doubt: r.doubt, anomalies: r.anomalies}
 	left := make(map[string]int) // out, by the setting that says so
+	followed := 0
 	for _, i := range r.items {
 		types := f.typesOf(i)
 		if by := f.leavesOut(i, types); by != "" {
 			left[by]++
-			continue
+			if by != onlineOnly {
+				continue
+			}
+		} else {
+			followed++
 		}
 		found.items = append(found.items, Server{
 			UUID: i.UUID, Name: cmp.Or(i.Name, i.UUID), InstanceID: i.ID,
-			Region: i.Region, IP: i.IP, OS: i.OS, Types: types,
+			Region: i.Region, IP: i.IP, OS: i.OS, Online: i.Online, Types: types,
 		})
 	}
-	if len(found.items) == 0 && len(r.items) > 0 {
+	if followed == 0 && len(r.items) > 0 {
 		found.remark = remark{msg: "the settings leave out every server", detail: []any{
-			"listed", len(r.items), "online_only", left["online_only"], "regions", left["regions"],
+			"listed", len(r.items), onlineOnly, left[onlineOnly], "regions", left["regions"],
 			"include", left["include"], "exclude", left["exclude"], "types", left["types"],
 		}}
 	}
 	return found, nil
 }
 
-// typesOf gives the account's types that exist for the server's system; all of
+// typesOf returns the account's types that exist for the server's system; all of
 // them where the system is not known.
 func (f serverFinder) typesOf(i sas.Instance) []string {
 	if types, known := f.byOS[strings.ToLower(i.OS)]; known {
@@ -86,8 +117,6 @@ func (f serverFinder) typesOf(i sas.Instance) []string {
 // leavesOut names the setting by which a server is left out; empty: none.
 func (f serverFinder) leavesOut(i sas.Instance, types []string) string {
 	switch {
-	case f.config.OnlineOnly && !i.Online:
-		return "online_only"
 	case len(f.config.Regions) > 0 && !slices.Contains(f.config.Regions, i.Region):
 		return "regions"
 	case f.config.Include != nil && !f.config.Include.MatchString(i.Name):
@@ -96,6 +125,8 @@ func (f serverFinder) leavesOut(i sas.Instance, types []string) string {
 		return "exclude"
 	case len(types) == 0:
 		return "types"
+	case f.config.OnlineOnly && !i.Online:
+		return onlineOnly // the last, so that it alone keeps such a server out
 	}
 	return ""
 }

@@ -114,3 +114,49 @@ func TestSettingsThatLeaveOutEveryServerAreTold(t *testing.T) {
 		)
 	})
 }
+
+// The caller may go on to watch servers whose agent is offline: they are told
+// apart, and by nothing but online_only.
+func TestServersThatAreOfflineAreToldApart(t *testing.T) {
+	entry := func(n int, name, status string) string {
+		return `{"Uuid":"` + uuidOf(n) + `","InstanceId":"i-1","InstanceName":"` + name + `","RegionId":"cn-beijing","ClientStatus":"` + status + `"}`
+	}
+	inBubble(t, func(t *testing.T) {
+		s := &service{servers: []string{entry(1, "web-1", "online"), entry(2, "web-2", "offline"), entry(3, "web-3", "pause"), entry(4, "db-4", "offline")}}
+		settings := everyServer()
+		settings.OnlineOnly, settings.Include = true, regexp.MustCompile(`^(?:web-.*)$`)
+		w := startWorldOf(t, one(), Options{Servers: settings}, s.answer)
+		pass(time.Second)
+		found := w.known()
+		wantEqual(t, "online", uuidsOf(found.Servers.Items), []string{uuidOf(1)})
+		wantEqual(t, "offline", uuidsOf(found.Offline), []string{uuidOf(2), uuidOf(3)})
+		wantEqual(t, "told apart", [2]bool{found.Servers.Items[0].Online, found.Offline[0].Online}, [2]bool{true, false})
+		wantEqual(t, "instance", found.Offline[0].InstanceID, "i-1")
+		w.wantTold([]string{"level=info", "the list is complete", "entries=1 "})
+
+		// One goes offline, one comes back: at once, and nothing is doubtful.
+		s.set(func(s *service) {
+			s.servers[0], s.servers[1] = entry(1, "web-1", "offline"), entry(2, "web-2", "online")
+		})
+		pass(10 * time.Minute)
+		found = w.known()
+		wantEqual(t, "online", uuidsOf(found.Servers.Items), []string{uuidOf(2)})
+		wantEqual(t, "offline", uuidsOf(found.Offline), []string{uuidOf(1), uuidOf(3)})
+		wantEqual(t, "error", found.Servers.Err, nil)
+
+		// A doubtful list takes neither kind away.
+		s.set(func(s *service) { s.servers = nil })
+		pass(10 * time.Minute)
+		wantEqual(t, "online", uuidsOf(w.known().Servers.Items), []string{uuidOf(2)})
+		wantEqual(t, "offline", uuidsOf(w.known().Offline), []string{uuidOf(1), uuidOf(3)})
+		known := w.known()
+		w.stop()
+
+		// What is known outlives a reload, also of online_only.
+		settings.OnlineOnly = false
+		again := startWorldOf(t, one(), Options{Servers: settings, Known: known}, s.answer)
+		pass(time.Second)
+		wantEqual(t, "all", len(again.known().Servers.Items), 3)
+		wantEqual(t, "offline", len(again.known().Offline), 0)
+	})
+}

@@ -13,16 +13,21 @@ import (
 // clockTolerance is how far in the future a task may start before it is said.
 const clockTolerance = time.Minute
 
+// maxRunning is how many running tasks are followed at most, whatever max_tasks
+// says: a task that runs is worth more than one that has ended.
+const maxRunning = 100
+
 // taskFinder finds the account's vulnerability scans.
 type taskFinder struct {
 	name   string
 	config config.TaskDiscovery
 	api    API
+	known  func() []sas.Task // what is followed
 }
 
 func newTaskList(o Options) *list[sas.Task] {
 	l := newList[sas.Task](o, KindTasks, sas.ActionOnceTask, o.Tasks.RefreshInterval)
-	f := taskFinder{l.name, *o.Tasks, o.API}
+	f := taskFinder{l.name, *o.Tasks, o.API, func() []sas.Task { return l.known.Items }}
 	l.find, l.trim, l.known = f.find, f.trim, o.Known.Tasks
 	l.key = func(t sas.Task) string { return t.ID }
 	return l
@@ -30,8 +35,8 @@ func newTaskList(o Options) *list[sas.Task] {
 
 // find reads the list, or where sources are configured the list of each: the
 // newest published models have a source in the question, not in the answer.
-func (f taskFinder) find(ctx context.Context) (finding[sas.Task], error) {
-	found := finding[sas.Task]{anomalies: make(map[sas.Anomaly]int)}
+func (f taskFinder) find(ctx context.Context) (listing[sas.Task], error) {
+	found := listing[sas.Task]{anomalies: make(map[sas.Anomaly]int)}
 	sources := f.config.Sources
 	if len(sources) == 0 {
 		sources = []string{""}
@@ -40,7 +45,7 @@ func (f taskFinder) find(ctx context.Context) (finding[sas.Task], error) {
 	for _, source := range sources {
 		r, err := f.pager(source).read(ctx, place{number: 1})
 		if err != nil {
-			return finding[sas.Task]{}, err
+			return listing[sas.Task]{}, err
 		}
 		for a, n := range r.anomalies {
 			found.anomalies[a] += n
@@ -66,24 +71,34 @@ func startedBy(t sas.Task, source string) bool {
 // pager reads as far as the newest tasks go that are followed.
 func (f taskFinder) pager(source string) pager[sas.Task] {
 	return pager[sas.Task]{
-		name: f.name,
-		key:  func(t sas.Task) string { return t.ID },
+		name: f.name, most: maxPages,
+		key: func(t sas.Task) string { return t.ID },
 		ask: func(ctx context.Context, at place) (*sas.Page[sas.Task], error) {
 			return f.api.OnceTasks(ctx, sas.TaskQuery{Source: source, Number: at.number, Size: pageSize})
 		},
-		enough: func(all, page []sas.Task) bool {
-			if len(page) > 0 && !f.young(page[len(page)-1]) {
-				return true // what follows is older still
-			}
-			wanted := 0
-			for _, t := range all {
-				if f.young(t) && startedBy(t, source) {
-					wanted++
-				}
-			}
-			return wanted >= f.config.MaxTasks
-		},
+		enough: func(all, page []sas.Task) bool { return f.enough(source, all, page) },
 	}
+}
+
+// enough reports whether the rest of a list is of no interest: what follows is
+// too old, or max_tasks are found and neither the older ones of the last page
+// nor a known one that was not seen yet still run.
+func (f taskFinder) enough(source string, all, page []sas.Task) bool {
+	if len(page) > 0 && !f.young(page[len(page)-1]) {
+		return true
+	}
+	if slices.ContainsFunc(page[len(page)/2:], func(t sas.Task) bool { return f.runs(t) && startedBy(t, source) }) {
+		return false
+	}
+	wanted, seen := 0, make(map[string]bool, len(all))
+	for _, t := range all {
+		seen[t.ID] = true
+		if f.young(t) && startedBy(t, source) {
+			wanted++
+		}
+	}
+	unseen := func(t sas.Task) bool { return f.runs(t) && startedBy(t, source) && !seen[t.ID] }
+	return wanted >= f.config.MaxTasks && !slices.ContainsFunc(f.known(), unseen)
 }
 
 // young says whether a task is not too old to be followed. One whose start is
@@ -92,12 +107,43 @@ func (f taskFinder) young(t sas.Task) bool {
 	return t.Start.IsZero() || time.Since(t.Start) <= f.config.MaxAge
 }
 
-// trim gives the tasks that are followed, the newest first; those whose start
-// is not known come last, in the service's order.
-func (f taskFinder) trim(tasks []sas.Task) []sas.Task {
+// runs says whether a task is to be followed whatever else there is. One whose
+// start is not known would never become too old for that.
+func (f taskFinder) runs(t sas.Task) bool { return f.young(t) && !t.Ended() && !t.Start.IsZero() }
+
+// trim returns the tasks that are followed, and how many running ones are left
+// out. All that run are followed, up to maxRunning or max_tasks; those that
+// are followed already come first. Where fewer than max_tasks run, the newest
+// others fill up. The newest is the first; tasks whose start is not known come
+// last, in the service's order.
+func (f taskFinder) trim(tasks []sas.Task) (followed []sas.Task, leftOut int) {
 	tasks = slices.DeleteFunc(tasks, func(t sas.Task) bool { return !f.young(t) })
 	slices.SortStableFunc(tasks, func(a, b sas.Task) int { return b.Start.Compare(a.Start) })
-	return tasks[:min(len(tasks), f.config.MaxTasks)]
+	before := make(map[string]bool)
+	for _, t := range f.known() {
+		before[t.ID] = true
+	}
+	limit := max(maxRunning, f.config.MaxTasks)
+	taken := make(map[string]bool)
+	take := func(limit int, wanted func(sas.Task) bool) {
+		for _, t := range tasks {
+			if len(taken) < limit && wanted(t) {
+				taken[t.ID] = true
+			}
+		}
+	}
+	take(limit, func(t sas.Task) bool { return before[t.ID] && f.runs(t) })
+	take(limit, f.runs)
+	take(f.config.MaxTasks, func(t sas.Task) bool { return !f.runs(t) })
+	for _, t := range tasks {
+		switch {
+		case taken[t.ID]:
+			followed = append(followed, t)
+		case f.runs(t):
+			leftOut++
+		}
+	}
+	return followed, leftOut
 }
 
 // remark tells of tasks whose times do not go with the clock, and of tasks that
@@ -108,7 +154,7 @@ func (f taskFinder) remark(tasks []sas.Task) remark {
 	}
 	newest := slices.MaxFunc(tasks, func(a, b sas.Task) int { return a.Start.Compare(b.Start) })
 	detail := []any{"newest_start", newest.Start.UTC().Format(time.RFC3339), "clock", time.Now().UTC().Format(time.RFC3339)}
-	running := func(t sas.Task) bool { return t.End.IsZero() && !(t.Progress >= 1) }
+	running := func(t sas.Task) bool { return !t.Ended() }
 	switch {
 	case time.Until(newest.Start) > clockTolerance:
 		return remark{msg: "a task starts in the future: check this machine's clock", detail: detail}

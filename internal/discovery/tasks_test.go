@@ -16,7 +16,7 @@ import (
 
 func TestTheNewestTasksAreFollowed(t *testing.T) {
 	fleet := func() simulator.Fleet {
-		return simulator.Fleet{Seed: 7, Size: 3, Start: time.Now().Add(-100 * time.Minute), TaskEvery: time.Minute, TaskIDs: []string{"by-hand"}}
+		return simulator.Fleet{Seed: 7, Size: 3, Start: time.Now().Add(-100 * time.Minute), TaskEvery: time.Minute, TaskIDs: []string{"by-hand"}, ScanDuration: time.Second}
 	}
 	tests := map[string]struct {
 		settings config.TaskDiscovery
@@ -201,4 +201,65 @@ func TestAClockThatIsSlightlyOffIsTold(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Newer tasks do not push out what still runs.
+func TestRunningTasksStayUntilTheyEndOrAreTooOld(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		settings := everyTask()
+		settings.MaxTasks, settings.MaxAge = 3, 3*time.Hour
+		s := &service{tasks: []string{taskEntry(50)}}
+		w := startWorldOf(t, one(), Options{Tasks: settings}, s.answer)
+		pass(time.Second)
+		wantEqual(t, "at first", idsOf(w.known().Tasks.Items), "[task-50]")
+		s.set(func(s *service) { // 250 newer ones, of which two run: the old one is on the third page
+			s.tasks = append(times(250, func(i int) string {
+				if i == 3 || i == 60 {
+					return taskEntryAt(i, "PROCESSING")
+				}
+				return taskEntryAt(i, "SUCCESS")
+			}), s.tasks...)
+		})
+		pass(time.Minute)
+		wantEqual(t, "running ones", idsOf(w.known().Tasks.Items), "[new-3 new-60 task-50]")
+		wantEqual(t, "left out", w.known().Tasks.LeftOut, 0)
+		s.set(func(s *service) { s.tasks[3] = taskEntryAt(3, "FAIL") })
+		pass(time.Minute)
+		wantEqual(t, "one ended, the newest follows", idsOf(w.known().Tasks.Items), "[new-0 new-60 task-50]")
+		s.set(func(s *service) { s.tasks = s.tasks[:250] })
+		pass(time.Minute)
+		wantEqual(t, "the old one is gone", idsOf(w.known().Tasks.Items), "[new-0 new-1 new-60]")
+		pass(3 * time.Hour)
+		wantEqual(t, "too old", idsOf(w.known().Tasks.Items), "[]")
+	})
+}
+
+// taskEntryAt is the n-th newest task, begun seconds ago, with a status.
+func taskEntryAt(n int, status string) string {
+	return fmt.Sprintf(`{"TaskId":"new-%d","TaskStatusText":%q,"TaskStartTime":%d}`, n, status, 946684800000-1000*n)
+}
+
+// There is an end to it; who is followed already comes first.
+func TestSoManyRunningTasksAreLeftOutAndThatIsTold(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		settings := everyTask()
+		settings.MaxTasks = 3
+		running := func(i int) string { return taskEntryAt(i, "PROCESSING") }
+		s := &service{tasks: times(90, func(i int) string { return running(i + 30) })}
+		w := startWorldOf(t, one(), Options{Tasks: settings}, s.answer)
+		pass(time.Second)
+		wantEqual(t, "tasks", len(w.known().Tasks.Items), 90)
+		w.log.told()
+		s.set(func(s *service) { s.tasks = times(120, running) })
+		pass(10 * time.Minute)
+		tasks := w.known().Tasks
+		wantEqual(t, "tasks", len(tasks.Items), 100)
+		wantEqual(t, "the newest that fit, and all from before", idsOf(append(tasks.Items[8:11:11], tasks.Items[99])), "[new-8 new-9 new-30 new-119]")
+		wantEqual(t, "left out", tasks.LeftOut, 20)
+		w.wantTold([]string{"level=warn", "kind=tasks", "more tasks run than are followed", "followed=100", "left_out=20"})
+		s.set(func(s *service) { s.tasks = s.tasks[20:] })
+		pass(time.Minute)
+		wantEqual(t, "left out", w.known().Tasks.LeftOut, 0)
+		w.wantTold([]string{"level=info", "no longer: more tasks run"})
+	})
 }

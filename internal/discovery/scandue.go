@@ -1,0 +1,79 @@
+package discovery
+
+import (
+	"cmp"
+	"time"
+
+	"aliyun_vulscan_exporter/internal/sas"
+)
+
+const (
+	// scansRefusedPause is the least pause after an answer that only somebody's
+	// doing can change: no permission, or no such operation.
+	scansRefusedPause = 10 * time.Minute
+	// maxFinalReadings bounds the attempts to read the list of a task that has
+	// ended: it changes no more, so that one that is odd stays so.
+	maxFinalReadings = 3
+	// earlyReadings is how often a list that names no server is read at the
+	// usual pace: that of a new task may do so soon.
+	earlyReadings = 3
+)
+
+// scanState is what is known of the readings of one task's list.
+type scanState struct {
+	task  sas.Task
+	began time.Time // of the last reading; zero: there was none
+	err   error     // of the last reading
+	// final says that a reading after the task's end was complete, attempts how
+	// many after its end were not.
+	final    bool
+	attempts int
+	unnamed  int // readings in a row whose list named no server
+}
+
+// due returns when a task's list is to be read next; ok is false if it need not
+// be read any more.
+func (s scanState) due(interval time.Duration) (at time.Time, ok bool) {
+	if s.final || s.attempts >= maxFinalReadings {
+		return time.Time{}, false
+	}
+	if s.began.IsZero() {
+		return time.Time{}, true
+	}
+	pause := interval
+	switch class, result := failureOf(s.err); {
+	case s.err == nil || result == resultPartial || transient(s.err) || s.unnamed > 0 && s.unnamed < earlyReadings:
+	case class == sas.Canceled:
+		pause = min(refusedPause, interval)
+	default:
+		pause = max(scansRefusedPause, interval)
+	}
+	return s.began.Add(pause), true
+}
+
+// nextReading returns the task whose list is to be read next, and when; none if
+// there is nothing to read. Of those that are due, running tasks come first,
+// then those that have waited for longest, then the newest.
+func nextReading(tasks []scanState, interval time.Duration, now time.Time) (next *scanState, at time.Time) {
+	for i := range tasks {
+		s := &tasks[i]
+		due, ok := s.due(interval)
+		if ok && (next == nil || before(s, due, next, at, now)) {
+			next, at = s, due
+		}
+	}
+	return next, at
+}
+
+// before reports whether the list of a comes before that of b, given when they
+// are due.
+func before(a *scanState, dueA time.Time, b *scanState, dueB time.Time, now time.Time) bool {
+	waitsA, waitsB := dueA.After(now), dueB.After(now)
+	switch {
+	case waitsA != waitsB:
+		return waitsB
+	case !waitsA && a.task.Ended() != b.task.Ended():
+		return b.task.Ended()
+	}
+	return cmp.Or(dueA.Compare(dueB), b.task.Start.Compare(a.task.Start)) < 0
+}

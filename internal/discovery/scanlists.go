@@ -1,0 +1,75 @@
+package discovery
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"aliyun_vulscan_exporter/internal/sas"
+)
+
+// ScanAPI is what reading a task's list of server scans needs of Security
+// Center; *sas.Client is one. It has no other method, so that whoever wraps it
+// can give these calls a share of the quota of their own.
+type ScanAPI interface {
+	// ServerScans makes one attempt to read a page of a task's server scans.
+	ServerScans(ctx context.Context, q sas.ServerScanQuery) (*sas.Page[sas.ServerScan], error)
+}
+
+// ReadServerScans reads all server scans of one task. The error says why the
+// list cannot be relied upon: it could not be read to its end, or contradicts
+// itself, or is empty; nothing is returned of it then. Of several scans of one
+// server the one that began last is returned. anomalies counts what was odd
+// about the list as a whole; what was odd on its pages is in those.
+func ReadServerScans(ctx context.Context, api ScanAPI, account, taskID string) (scans []sas.ServerScan, anomalies map[sas.Anomaly]int, err error) {
+	name := fmt.Sprintf("list of servers of task %s for account %q", taskID, account)
+	r, err := pager[sas.ServerScan]{
+		name: name, most: maxScanPages,
+		key: func(s sas.ServerScan) string { return s.TaskID + " " + s.UUID + s.InstanceID },
+		ask: func(ctx context.Context, at place) (*sas.Page[sas.ServerScan], error) {
+			return api.ServerScans(ctx, sas.ServerScanQuery{TaskID: taskID, Number: at.number, Size: pageSize})
+		},
+	}.read(ctx, place{number: 1})
+	switch {
+	case err != nil:
+	case r.doubt != "":
+		err = &incomplete{resultPartial, name + ": " + r.doubt}
+	case len(r.items) == 0:
+		err = &incomplete{resultPartial, name + ": it is empty"}
+	}
+	if err != nil {
+		if class, _ := failureOf(err); class == sas.Permanent || class == sas.Refused {
+			anomalies = map[sas.Anomaly]int{sas.ListIncomplete: 1}
+		}
+		return nil, anomalies, err
+	}
+	scans, repeated := onePerServer(r.items)
+	if repeated > 0 {
+		anomalies = map[sas.Anomaly]int{sas.Duplicate: repeated}
+	}
+	return scans, anomalies, nil
+}
+
+// onePerServer drops all but the latest scan of each server, and says how many
+// it dropped. Scans that name no server all stay.
+func onePerServer(all []sas.ServerScan) (scans []sas.ServerScan, dropped int) {
+	place := make(map[string]int, len(all))
+	kept := all[:0]
+	for _, s := range all {
+		server := s.UUID + s.InstanceID
+		at, twice := place[server]
+		switch {
+		case !s.NamesServer():
+			kept = append(kept, s)
+		case !twice:
+			place[server] = len(kept)
+			kept = append(kept, s)
+		case s.Start().After(kept[at].Start()):
+			kept[at] = s
+			dropped++
+		default:
+			dropped++
+		}
+	}
+	return slices.Clone(kept), dropped // without the room that growing has left
+}

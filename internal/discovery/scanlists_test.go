@@ -55,7 +55,7 @@ func TestAListOfServersIsOnlyReliedUponIfItIsWhole(t *testing.T) {
 			p.entries = append(times(50*min(n-1, 1), leafEntry), p.entries[:min(50, len(p.entries))]...)
 		}, 0, 4, incomplete, "entries"},
 		"no end": {nil, func(n int, p *pageOf) {
-			p.entries, p.info = fresh(n), totalOf(1<<40)
+			p.entries, p.info = fresh(n)[:1], totalOf(1<<40)
 		}, 0, 1500, incomplete, "the list has no end after 1500 pages"},
 		"entries that nobody can use": {times(1, func(int) string { return `{}` }), nil, 0, 1, incomplete, "it is empty"},
 		"a failure halfway": {times(250, leafEntry), func(n int, p *pageOf) {

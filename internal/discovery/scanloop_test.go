@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"aliyun_vulscan_exporter/internal/sas"
+	"aliyun_vulscan_exporter/internal/simulator"
 )
 
 // endedEntry is a task that began and ended so many minutes ago.
@@ -159,4 +160,44 @@ func TestTasksThatLeaveAreReadNoMore(t *testing.T) {
 			wantEqual(t, "task", r.Task.ID, "task-2")
 		}
 	})
+}
+
+// The simulator's lists are those of the service as it is best known.
+func TestTheSimulatorsListsAreRead(t *testing.T) {
+	tests := map[string]struct {
+		change       func(*simulator.Fleet)
+		scans, named int
+	}{
+		"every server": {func(*simulator.Fleet) {}, 250, 250},
+		"blank":        {func(f *simulator.Fleet) { f.BlankDetailData = true }, 250, 0},
+		"denied":       {func(f *simulator.Fleet) { f.ServerListsDenied = true }, 0, 0},
+		"halfway":      {func(f *simulator.Fleet) { f.ServerListFailsAt = 2 }, 0, 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				fleet := simulator.Fleet{Seed: 3, Size: 250, Start: time.Now().Add(-10 * time.Minute), TaskIDs: []string{"root"}, FailRatio: 0.1}
+				tt.change(&fleet)
+				w := startWorld(t, fleet, Options{Tasks: everyTask(), Servers: everyServer(), Scans: &ScanOptions{Interval: 2 * time.Minute}})
+				pass(time.Minute)
+				readings := w.read()
+				wantEqual(t, "readings", len(readings), 1)
+				wantEqual(t, "complete", readings[0].Err == nil, tt.scans > 0)
+				wantEqual(t, "scans", len(readings[0].Scans), tt.scans)
+				named := map[string]bool{}
+				for _, s := range readings[0].Scans {
+					if s.NamesServer() {
+						named[s.UUID] = true
+					}
+				}
+				wantEqual(t, "servers named", len(named), tt.named)
+				for _, s := range w.known().Servers.Items {
+					if tt.named > 0 && !named[sas.UUIDKey(s.UUID)] {
+						t.Errorf("server %s is in no list", s.UUID)
+					}
+				}
+				wantEqual(t, "tasks and servers all the same", [2]int{len(w.known().Tasks.Items), len(w.known().Servers.Items)}, [2]int{1, 250})
+			})
+		})
+	}
 }

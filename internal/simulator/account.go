@@ -35,6 +35,10 @@ type Account struct {
 	DeniedCode string
 	// Fleet is what the account owns.
 	Fleet Fleet
+	// Members are the fleets of the member accounts of its resource directory,
+	// by account ID: who names one in ResourceDirectoryAccountId is answered from
+	// it, who names another is refused.
+	Members map[string]Fleet
 }
 
 // account is an Account with its token bucket.
@@ -89,4 +93,16 @@ func (a *account) permit(action string) *apiError {
 		err.message = "User not authorized to operate on the specified resource, or this API doesn't support RAM."
 	}
 	return err
+}
+
+// fleet returns the fleet that a call is about.
+func (a *account) fleet(member string) (Fleet, *apiError) {
+	if member == "" {
+		return a.Fleet, nil
+	}
+	f, known := a.Members[member]
+	if !known {
+		return Fleet{}, &apiError{status: http.StatusForbidden, code: "NoPermission", message: "caller has no permission"}
+	}
+	return f, nil
 }

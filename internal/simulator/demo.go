@@ -41,14 +41,16 @@ func demoProduction(start time.Time) Account {
 	}
 }
 
-// demoStaging is a small, quick and well-behaved account that begins a scan
-// every minute. The exporter has to discover its servers and tasks.
+// demoStaging is a small and quick account that begins a scan
+// every minute. The exporter has to discover its servers and tasks. Agents are
+// lost for a while, and what stalls is timed out.
 func demoStaging(start time.Time) Account {
 	return Account{
 		Name: "staging", AccessKeyID: "LTAI5tDemoStaging0000001", AccessKeySecret: "demo-staging-secret",
 		Fleet: Fleet{
 			Seed: 2, Start: start, Size: 7, TaskEvery: time.Minute,
 			ScanDuration: 20 * time.Second, FailRatio: 0.1,
+			StallRatio: 0.03, ScanTimeout: 50 * time.Second, DropRatio: 0.15, DropFor: 10 * time.Second,
 		},
 	}
 }

@@ -34,6 +34,24 @@ type Fleet struct {
 	// OfflineRatio of the servers have an agent out of reach: their subtasks end
 	// with push_command_failed.
 	OfflineRatio float64
+	// DropRatio of the servers lose their agent within each scan, DropAfter (by
+	// default before the quickest scan can end) its beginning, and have it back
+	// DropFor later, by default a ScanDuration. The scan stands still meanwhile.
+	DropRatio          float64
+	DropAfter, DropFor time.Duration
+	// ScanTimeout is how long after its start a task gives up the servers whose
+	// scan has not ended; default 10 ScanDuration.
+	ScanTimeout time.Duration
+	// KnownIDs says under which IDs a task's details are known.
+	KnownIDs KnownIDs
+	// BlankDetailData makes the lists of a task's servers name no server.
+	BlankDetailData bool
+	// ServerListsDenied refuses the lists of a task's servers, and those alone,
+	// with NoPermission.
+	ServerListsDenied bool
+	// ServerListFailsAt makes those lists fail with HTTP 500 from this page on,
+	// counted from 1; 0: never.
+	ServerListFailsAt int
 	// DecimalTaskIDs answers every task under a decimal main task's ID in place of
 	// the ID asked for, as the documentation's example does.
 	DecimalTaskIDs bool
@@ -81,6 +99,7 @@ const (
 	saltFailHow
 	saltDecimal
 	saltCount
+	saltDrop
 )
 
 // Servers lists the fleet, in the order of the API's pages.

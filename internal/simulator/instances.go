@@ -60,8 +60,12 @@ func describeInstances(f Fleet, r *Request, requestID string) (any, *apiError) {
 	out := &instances{Success: true, RequestID: requestID, Instances: []instance{}}
 	var from, to int
 	from, to, out.PageInfo = p.cut(found.count)
-	for i := from; i < to; i++ {
-		out.Instances = append(out.Instances, f.instance(found.first+i))
+	var tasks []Task
+	if f.DropRatio > 0 {
+		tasks = f.Tasks(r.Time)
+	}
+	for i := found.first + from; i < found.first+to; i++ {
+		out.Instances = append(out.Instances, f.instance(i, f.onlineIn(i, tasks, r.Time)))
 	}
 	return out, nil
 }
@@ -96,7 +100,7 @@ func (f Fleet) matching(machineTypes, criteria string) (span, *apiError) {
 	return span{count: f.Size}, nil
 }
 
-func (f Fleet) instance(i int) instance {
+func (f Fleet) instance(i int, online bool) instance {
 	s := f.server(i)
 	vulnerabilities := int(f.draw(i, saltCount) % 12)
 	out := instance{
@@ -114,7 +118,7 @@ func (f Fleet) instance(i int) instance {
 	if vulnerabilities > 0 {
 		out.VulStatus, out.RiskStatus = "YES", "YES"
 	}
-	if !s.Online {
+	if !online {
 		out.ClientStatus, out.ClientSubStatus = "offline", "offline"
 	}
 	return out

@@ -1,7 +1,6 @@
 package simulator
 
 import (
-	"fmt"
 	"math"
 	"net/url"
 	"slices"
@@ -50,17 +49,10 @@ func describeOnceTask(f Fleet, r *Request, requestID string) (any, *apiError) {
 	if !knownTaskType(kind) {
 		return nil, illegalParam()
 	}
-	out := &onceTasks{RequestID: requestID, Tasks: []onceTask{}}
 	if root != "" {
-		parent, ok := f.task(root, r.Time)
-		var from, to int
-		from, to, out.PageInfo = p.cut(leafCount(f, ok && (kind == "" || kind == vulCheckTask)))
-		for i := from; i < to; i++ {
-			id := fmt.Sprintf("%016x%016x", mix(parent.key, uint64(i), saltLeaf), f.draw(i, saltLeaf))
-			out.Tasks = append(out.Tasks, f.describe(parent, id, f.serverProgress(i, parent, r.Time), r.Time))
-		}
-		return out, nil
+		return describeLeaves(f, r, p, requestID)
 	}
+	out := &onceTasks{RequestID: requestID, Tasks: []onceTask{}}
 	var tasks []Task
 	if kind == vulCheckTask {
 		if tasks, err = f.selected(r.Params, r.Time); err != nil {
@@ -70,16 +62,9 @@ func describeOnceTask(f Fleet, r *Request, requestID string) (any, *apiError) {
 	var from, to int
 	from, to, out.PageInfo = p.cut(len(tasks))
 	for _, t := range tasks[from:to] {
-		out.Tasks = append(out.Tasks, f.describe(t, t.ID, f.taskProgress(t, r.Time), r.Time))
+		out.Tasks = append(out.Tasks, f.describe(t, f.taskProgress(t, r.Time), r.Time))
 	}
 	return out, nil
-}
-
-func leafCount(f Fleet, known bool) int {
-	if !known {
-		return 0
-	}
-	return f.Size
 }
 
 // knownTaskType accepts the documented types. Only vulnerability scans exist here.
@@ -120,26 +105,22 @@ func milliseconds(text string, absent int64) (int64, *apiError) {
 	return n, nil
 }
 
-// describe renders a task, or the leaf of one, from how it fares.
-func (f Fleet) describe(t Task, id string, p progress, now time.Time) onceTask {
+// describe renders a task from how it fares.
+func (f Fleet) describe(t Task, p progress, now time.Time) onceTask {
 	out := onceTask{
-		TaskID: id, TaskType: vulCheckTask, TaskName: vulCheckTask, Source: t.Source,
+		TaskID: t.ID, TaskType: vulCheckTask, TaskName: vulCheckTask, Source: t.Source,
 		TaskStatus: 1, TaskStatusText: "PROCESSING", Progress: strconv.Itoa(p.percent()) + "%",
 		TotalCount: p.total, SuccessCount: p.success, FailCount: p.fail,
 		TaskStartTime: t.Start.UnixMilli(), Context: `{"types":"cve,sys,cms,sca"}`, DetailData: "[]",
 	}
-	// After ten times the usual duration nobody waits for the stalled any more.
-	deadline := t.Start.Add(10 * f.typical())
+	deadline := f.deadline(t)
 	switch {
 	case !p.end.IsZero() && p.success == 0 && p.fail > 0:
-		out.TaskStatus, out.TaskStatusText, out.ResultInfo = 3, "FAIL", "failed"
-		out.TaskEndTime = p.end.UnixMilli()
+		out.ends(3, "FAIL", "failed", p.end)
 	case !p.end.IsZero():
-		out.TaskStatus, out.TaskStatusText, out.ResultInfo = 2, "SUCCESS", "successful"
-		out.TaskEndTime = p.end.UnixMilli()
+		out.ends(2, "SUCCESS", "successful", p.end)
 	case now.After(deadline):
-		out.TaskStatus, out.TaskStatusText, out.ResultInfo = 4, "TIMEOUT", "timeout"
-		out.TaskEndTime = deadline.UnixMilli()
+		out.ends(4, "TIMEOUT", "timeout", deadline)
 	case now.Sub(t.Start) < f.typical()/20:
 		out.TaskStatus, out.TaskStatusText = 0, "INIT"
 	}

@@ -58,7 +58,7 @@ func (f Fleet) Subtasks(uuid string, taskIDs, types []string, now time.Time) []S
 			out = append(out, fixedAnswers(pinned, id, types)...)
 			continue
 		}
-		t, ok := f.task(id, now)
+		t, answered, ok := f.asked(server, id, now)
 		if !ok {
 			continue
 		}
@@ -67,7 +67,7 @@ func (f Fleet) Subtasks(uuid string, taskIDs, types []string, now time.Time) []S
 				continue
 			}
 			st := f.state(server, t, typ, now)
-			out = append(out, Subtask{TaskID: f.answeredID(t), Type: typ, Status: strconv.Itoa(st.status), Code: st.code})
+			out = append(out, Subtask{TaskID: answered, Type: typ, Status: strconv.Itoa(st.status), Code: st.code})
 		}
 	}
 	return out
@@ -117,9 +117,21 @@ func fixedAnswers(pinned []Pinned, taskID string, types []string) []Subtask {
 	return out
 }
 
-func (f Fleet) answeredID(t Task) string {
+// asked finds the task that a server is asked about by an ID of either kind,
+// and the ID under which it is answered.
+func (f Fleet) asked(server int, id string, now time.Time) (t Task, answered string, ok bool) {
+	if f.KnownIDs != LeafIDs {
+		t, ok = f.task(id, now)
+	}
+	if !ok && f.KnownIDs != RootIDs {
+		t, ok = f.leafTask(server, id, now)
+	}
+	return t, f.answeredID(t, id), ok
+}
+
+func (f Fleet) answeredID(t Task, asked string) string {
 	if !f.DecimalTaskIDs {
-		return t.ID
+		return asked
 	}
 	return strconv.FormatUint(10_000_000+mix(uint64(f.Seed), t.key, saltDecimal)%1e9, 10)
 }
@@ -127,30 +139,36 @@ func (f Fleet) answeredID(t Task) string {
 // state is the pure function that this package stands on.
 func (f Fleet) state(server int, t Task, typ string, now time.Time) state {
 	key := mix(uint64(f.Seed), uint64(server), t.key, textKey(typ))
-	elapsed := f.elapsed(server, t, now)
 	online := f.online(server)
+	drop, _ := f.outage(server, t)
+	elapsed := f.elapsed(server, t, now)
 	if online && fraction(mix(key, saltStall)) < f.StallRatio {
 		// A stall outlasts the periods: elapsed is taken as it is.
-		reached := statusAfter(elapsed, f.length(mix(key, 0)))
+		reached := statusAfter(drop.worked(elapsed), f.length(mix(key, 0)))
 		return state{status: min(reached, int(mix(key, saltStallAt)%4))}
 	}
-	var cycle time.Duration
-	if t.repeats {
-		cycle = elapsed / f.period()
-		elapsed -= cycle * f.period()
-	}
-	key = mix(key, uint64(cycle))
+	cycle, elapsed := f.cycle(elapsed, t)
+	key = mix(key, cycle)
 	length := f.length(key)
-	st := state{status: statusAfter(elapsed, length)}
+	st := state{status: statusAfter(drop.worked(elapsed), length)}
 	end := length
 	if fail, fails := f.failure(key, online); fails && st.status >= fail.after {
 		st.status, st.code = fail.shown, fail.code
 		end = begins(fail.after, length)
 	}
 	if st.status == 4 || st.code != "" {
-		st.ended = now.Add(end - elapsed)
+		st.ended = now.Add(drop.passed(end) - elapsed)
 	}
 	return st
+}
+
+// cycle splits the time since a scan's beginning into whole periods of its task
+// and the rest.
+func (f Fleet) cycle(elapsed time.Duration, t Task) (n uint64, rest time.Duration) {
+	if !t.repeats {
+		return 0, elapsed
+	}
+	return uint64(elapsed / f.period()), elapsed % f.period()
 }
 
 // elapsed is how long a server's scan has been going; negative while it waits.

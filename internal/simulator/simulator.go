@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"sync/atomic"
@@ -36,6 +37,7 @@ type Request struct {
 	TaskIDs []string      // parameters TaskIds.N in the order of N
 	Types   []string      // parameters Types.N in the order of N
 	UUID    string        // parameter Uuid
+	Member  string        // parameter ResourceDirectoryAccountId
 
 	failed string // error code given through Fail
 	reply  *reply
@@ -85,6 +87,13 @@ func New(o Options) *Simulator {
 	for _, a := range o.Accounts {
 		if a.Fleet.Start.IsZero() {
 			a.Fleet.Start = s.clock()
+		}
+		a.Members = maps.Clone(a.Members)
+		for id, f := range a.Members {
+			if f.Start.IsZero() {
+				f.Start = s.clock()
+				a.Members[id] = f
+			}
 		}
 		if _, taken := s.accounts[a.AccessKeyID]; !taken {
 			s.accounts[a.AccessKeyID] = newAccount(a)
@@ -140,13 +149,18 @@ func (s *Simulator) respond(w http.ResponseWriter, re *reply, from *account, in 
 	r := &Request{
 		Account: from.Name, Action: in.action, Time: call.Time, Params: in.params, HTTP: in.request,
 		TaskIDs: list(in.params, "TaskIds"), Types: list(in.params, "Types"), UUID: in.params.Get("Uuid"),
-		reply: re,
+		Member: in.params.Get("ResourceDirectoryAccountId"),
+		reply:  re,
 	}
 	if s.intercept != nil && s.intercept(w, r) {
 		call.Intercepted, call.Code = true, r.failed
 		return
 	}
-	body, err := operation(r.Action)(from.Fleet, r, re.requestID)
+	fleet, err := from.fleet(r.Member)
+	var body any
+	if err == nil {
+		body, err = operation(r.Action)(fleet, r, re.requestID)
+	}
 	if err != nil {
 		call.Code = err.code
 		re.fail(w, err)

@@ -23,15 +23,27 @@ type serverFinder struct {
 	byOS map[string][]string
 }
 
-func newServerList(o Options) *list[Server] {
-	l := newList[Server](o, KindServers, sas.ActionInstances, o.Servers.RefreshInterval)
-	f := serverFinder{name: l.name, config: *o.Servers, api: o.API, types: o.Types}
-	if f.config.TypesByOS {
+func newServerFinder(name string, settings config.ServerDiscovery, types []string, api API) serverFinder {
+	f := serverFinder{name: name, config: settings, api: api, types: types}
+	if settings.TypesByOS {
 		f.byOS = map[string][]string{
-			"linux":   within(o.Types, "cve", "cms", "sca"),
-			"windows": within(o.Types, "sys", "cms", "sca"),
+			"linux":   within(types, "cve", "cms", "sca"),
+			"windows": within(types, "sys", "cms", "sca"),
 		}
 	}
+	return f
+}
+
+// LeftOutBy returns the name of the setting that leaves a server out, given the
+// account's types; empty: it is watched.
+func LeftOutBy(settings config.ServerDiscovery, types []string, i sas.Instance) string {
+	f := newServerFinder("", settings, types, nil)
+	return f.leavesOut(i, f.typesOf(i))
+}
+
+func newServerList(o Options) *list[Server] {
+	l := newList[Server](o, KindServers, sas.ActionInstances, o.Servers.RefreshInterval)
+	f := newServerFinder(l.name, *o.Servers, o.Types, o.API)
 	l.find, l.known = f.find, o.Known.Servers
 	l.known.Items = slices.Concat(o.Known.Servers.Items, o.Known.Offline)
 	l.trim = func(servers []Server) ([]Server, int) { return servers, 0 }

@@ -38,28 +38,51 @@ func (e *examination) wayThere(err error) string {
 	return "wrong endpoint: " + checkEndpoint
 }
 
-// credentialsSteps say what to do about refused credentials, by the beginning
-// of the error code; the first match counts.
-var credentialsSteps = [...]struct{ prefix, step string }{
-	{"invalidaccesskeyid", "find the key in the RAM console under the user's AccessKeys; enable it there, or put its ID into access_key_id"},
-	{"forbidden.accesskeydisabled", "enable the key in the RAM console, or make a new one"},
-	{"signaturedoesnotmatch", "the ID is known, so the secret is wrong: put the secret of this very key into access_key_secret, or make a new key"},
-	{"invalidsecuritytoken.expired", "renew token and key; better, have them renewed by ecs_ram_role, or by role_arn with keys or OIDC, in place of security_token"},
-	{"invalidsecuritytoken", "take key ID, secret and token from the same answer of STS"},
-	{"missingsecuritytoken", "give the security_token that came with this temporary key"},
-	{"incompletesignature", "look for a proxy that changes requests, and for odd characters in the keys"},
-	{"forbidden.", "see to the Alibaba Cloud account itself: its console says what it lacks"},
-	{"realname", "verify the Alibaba Cloud account by real name in its console"},
-	{sas.ResultCredentials, "see that what `credentials` names exists here and for this user: files, environment, profile, instance role"},
+// refusal is what to do about refused calls whose error code begins with prefix.
+type refusal struct {
+	prefix string
+	// subject is what is wrong, as it begins the line.
+	subject string
+	step    string
+	// operation says that other operations may well be allowed.
+	operation bool
 }
 
-func credentialsAdvice(code string) string {
-	for _, s := range credentialsSteps {
-		if strings.HasPrefix(strings.ToLower(code), s.prefix) {
-			return s.step
+// Subjects of refusals.
+const (
+	ofCredentials = "credentials"
+	ofAccount     = "account"
+)
+
+// knownRefusals are in the order in which they are compared; the first match counts.
+var knownRefusals = [...]refusal{
+	{"invalidaccesskeyid", ofCredentials, "find the key in the RAM console under the user's AccessKeys; enable it there, or put its ID into access_key_id", false},
+	{"forbidden.accesskeydisabled", ofCredentials, "enable the key in the RAM console, or make a new one", false},
+	{"signaturedoesnotmatch", ofCredentials, "the ID is known, so the secret is wrong: put the secret of this very key into access_key_secret, or make a new key", false},
+	{"invalidsecuritytoken.expired", ofCredentials, "renew token and key; better, have them renewed by ecs_ram_role, or by role_arn with keys or OIDC, in place of security_token", false},
+	{"invalidsecuritytoken", ofCredentials, "take key ID, secret and token from the same answer of STS", false},
+	{"missingsecuritytoken", ofCredentials, "give the security_token that came with this temporary key", false},
+	{"incompletesignature", ofCredentials, "look for a proxy that changes requests, and for odd characters in the keys", false},
+	{"forbidden.notactivated", ofAccount, "activate Security Center for this Alibaba Cloud account in its console", false},
+	{"forbidden.notsupportram", ofCredentials, useMainKey, true},
+	{"forbedden.notsupportram", ofCredentials, useMainKey, true}, // so spelt by the service
+	{"freeversionnotpermit", ofAccount, "buy an edition of Security Center that includes the operation, or take what needs it out of the configuration", true},
+	{"forbidden.", ofAccount, "see to the Alibaba Cloud account itself: its console says what it lacks", false},
+	{"realname", ofAccount, "verify the Alibaba Cloud account by real name in its console", false},
+	{sas.ResultCredentials, ofCredentials, "see that what `credentials` names exists here and for this user: files, environment, profile, instance role", false},
+}
+
+// useMainKey is for operations that RAM users and roles may not call at all.
+const useMainKey = "use a key of the Alibaba Cloud account itself: RAM users and roles may not call this operation"
+
+// refusalOf returns what to do about a code that refuses the account.
+func refusalOf(code string) refusal {
+	for _, r := range knownRefusals {
+		if strings.HasPrefix(strings.ToLower(code), r.prefix) {
+			return r
 		}
 	}
-	return "compare `credentials` with the RAM console"
+	return refusal{subject: ofAccount, step: "look the error code up in Alibaba's documentation, and compare `credentials` with the RAM console"}
 }
 
 // callAdvice says what to do about a call that failed although its caller is

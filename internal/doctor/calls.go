@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"aliyun_vulscan_exporter/internal/sas"
@@ -51,23 +52,33 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// judge prints what a call's end says about credentials and permission. goOn
+// report prints what a call's end says about credentials and permission. goOn
 // is whether other calls can succeed; done, whether this one did.
-func (e *examination) judge(action string, failed *sas.Error) (goOn, done bool) {
+func (e *examination) report(action string, failed *sas.Error) (goOn, done bool) {
 	if failed == nil {
 		e.accept()
-		e.say(fine, "permission", permission(action)+" is granted", "")
+		if !slices.Contains(e.granted, action) {
+			e.granted = append(e.granted, action)
+			e.say(fine, "permission", permission(action)+" is granted", "")
+		}
 		return true, true
 	}
 	switch {
+	case failed.Denied && e.api.Member() != "":
+		e.accept()
+		e.say(broken, "member account", failed.Error(), fmt.Sprintf(
+			"see that %s is a member of the resource directory, that the credentials are of its management account or a delegated administrator, and that these have %s",
+			e.api.Member(), permission(action)))
+		return true, false
 	case failed.Denied:
 		e.accept()
 		e.say(broken, "permission", failed.Error(), fmt.Sprintf(
 			"add %s to the RAM policy, as printed below; if it is there already, add yundun-aegis:%s", permission(action), action))
 		return true, false
 	case failed.Class == sas.Refused:
-		e.say(broken, "credentials", failed.Error(), credentialsAdvice(failed.Result))
-		return false, false
+		r := refusalOf(failed.Result)
+		e.say(broken, r.subject, failed.Error(), r.step)
+		return r.operation, false
 	case failed.Class == sas.Clock:
 		e.say(broken, "clock", failed.Error(), setClock)
 		return false, false

@@ -18,7 +18,10 @@ type API interface {
 	Reach(ctx context.Context) (*sas.Reached, error)
 	VulCheckTaskStatusDetail(ctx context.Context, q sas.Query) (*sas.Answer, error)
 	OnceTasks(ctx context.Context, q sas.TaskQuery) (*sas.Page[sas.Task], error)
+	ServerScans(ctx context.Context, q sas.ServerScanQuery) (*sas.Page[sas.ServerScan], error)
 	Instances(ctx context.Context, q sas.InstanceQuery) (*sas.Page[sas.Instance], error)
+	// Member returns the member account that is asked about; empty: none.
+	Member() string
 	Close()
 }
 
@@ -60,8 +63,11 @@ type examination struct {
 	out     io.Writer
 	healthy bool
 
-	accepted bool // the credentials were, which has been printed
+	accepted bool     // the credentials were, which has been printed
+	granted  []string // actions of which the permission has been printed
 	calledAt time.Time
+
+	instances []sas.Instance // that were listed, watched or not
 }
 
 // say prints a line. What is broken or doubtful comes with the next step.
@@ -80,11 +86,18 @@ func (e *examination) run(ctx context.Context) {
 	if !e.reach(ctx) {
 		return
 	}
-	targets, ok := e.discover(ctx)
+	targets, tasks, ok := e.discover(ctx)
 	if !ok {
 		return
 	}
-	e.poll(ctx, targets)
+	leaves := e.listScans(ctx, tasks)
+	if !e.poll(ctx, leaves.addTo(targets)) {
+		return
+	}
+	if member := e.api.Member(); member != "" {
+		e.say(fine, "member account", member+" can be read", "")
+	}
+	e.compareIDs(ctx, leaves)
 }
 
 // Limits of the clock: the service refuses what is signed more than maxSkew

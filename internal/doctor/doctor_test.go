@@ -115,9 +115,11 @@ func TestAHealthyAccount(t *testing.T) {
   ok    permission: yundun-sas:DescribeOnceTask is granted
   ok    tasks: 1 would be followed now
   ok    permission: yundun-sas:DescribeCloudCenterInstances is granted
-  ok    servers: 3 on the first page
+  ok    servers: 3 of the first 3 would be watched
+  ok    server list: that of the newest task names servers in 3 of the first 3 entries
   ok    permission: yundun-sas:DescribeVulCheckTaskStatusDetail is granted
   ok    poll: 1 of 1 servers asked answered with 3 subtasks
+  ok    task IDs: the service answers under the task's own ID, not under that of the server's part of it
   least RAM policy for the account's user or role:
   {"Version":"1","Statement":[{"Effect":"Allow","Action":["yundun-sas:DescribeVulCheckTaskStatusDetail",` +
 		`"yundun-sas:DescribeOnceTask","yundun-sas:DescribeCloudCenterInstances"],"Resource":"*"}]}
@@ -281,7 +283,7 @@ func refusals() []ailment {
 		},
 		{name: "a restricted account", center: change(func(a *simulator.Account) {
 			a.DeniedActions, a.DeniedCode = []string{sas.ActionVulCheckTaskStatusDetail}, "Forbidden.RiskControl"
-		}), subject: "credentials", fault: "Forbidden.RiskControl", next: "see to the Alibaba Cloud account itself"},
+		}), subject: "account", fault: "Forbidden.RiskControl", next: "see to the Alibaba Cloud account itself"},
 	}
 }
 
@@ -328,8 +330,6 @@ func TestEachAilmentIsToldApartWithTheNextStep(t *testing.T) {
 }
 
 func TestDoubtsAreWarningsOnly(t *testing.T) {
-	other := account()
-	other.Fleet.Size = 0
 	tests := []struct {
 		name    string
 		center  simulator.Account
@@ -341,10 +341,8 @@ func TestDoubtsAreWarningsOnly(t *testing.T) {
 			"other tasks than those asked for", account(), strings.Replace(listed(), "}]", ", task_ids: [16190385]}]", 1),
 			"warn  server ",
 		},
-		{"no tasks yet", account(), "    discovery: {tasks: {max_age: 1s}}\n" + listed(), "warn  tasks: 1 on the first page, none younger than max_age"},
-		{"no servers", other, "    discovery: {tasks: {}, servers: {}}\n", "warn  servers: the account has none"},
-		{"nothing to poll", other, "    discovery: {tasks: {}, servers: {}}\n", "warn  poll: there is no server and task to poll yet"},
-		{"no servers at all", account(), "", "warn  configuration: "},
+		{"no tasks yet", account(), "    discovery: {tasks: {max_age: 1s}}\n" + listed(), "warn  tasks: none of the first page would be followed: max_age leaves out 1"},
+		{"no servers beside those listed", account(), "    discovery: {servers: {include: nobody}}\n" + listed(), "warn  servers: none of the first 3 would be watched: include leaves out 3"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -12,8 +12,6 @@ import (
 )
 
 const (
-	// firstPage is how much of a list is read: enough to see that it works.
-	firstPage = 100
 	// maxPolls bounds the servers that are polled, patience how long that may
 	// take at the account's quota.
 	maxPolls = 20
@@ -25,98 +23,9 @@ const (
 	nobody = "00000000-0000-0000-0000-000000000000"
 )
 
-// discover reads the first page of each list that the configuration asks for,
-// and gives the servers to poll. It tells whether other calls can succeed.
-func (e *examination) discover(ctx context.Context) (targets []config.Server, ok bool) {
-	taskIDs, ok := e.discoverTasks(ctx)
-	if !ok {
-		return nil, false
-	}
-	affordable := max(1, int(e.account.RequestsPerSecond*patience.Seconds()))
-	targets = slices.Clone(e.account.Servers[:min(maxPolls, affordable, len(e.account.Servers))])
-	if e.account.Discovery.Servers != nil {
-		found, ok := e.discoverServers(ctx)
-		if !ok {
-			return nil, false
-		}
-		if len(targets) == 0 {
-			targets = found
-		}
-	}
-	for i := range targets {
-		targets[i].TaskIDs = distinct(targets[i].TaskIDs, taskIDs)
-	}
-	return targets, true
-}
-
-// distinct gives the first IDs of both lists that one call can carry, each once.
-func distinct(configured, found []string) []string {
-	ids := slices.Clone(configured)
-	for _, id := range found {
-		if !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
-	}
-	return ids[:min(maxTaskIDs, len(ids))]
-}
-
-// discoverTasks gives the IDs of the newest tasks.
-func (e *examination) discoverTasks(ctx context.Context) (ids []string, ok bool) {
-	settings := e.account.Discovery.Tasks
-	if settings == nil {
-		return nil, true
-	}
-	query := sas.TaskQuery{Number: 1, Size: firstPage}
-	if len(settings.Sources) > 0 {
-		query.Source = settings.Sources[0]
-	}
-	var page *sas.Page[sas.Task]
-	failed := e.call(ctx, func(ctx context.Context) (err error) {
-		page, err = e.api.OnceTasks(ctx, query)
-		return err
-	})
-	goOn, done := e.judge(sas.ActionOnceTask, failed)
-	if !done {
-		return nil, goOn
-	}
-	for _, t := range page.Items {
-		if len(ids) < settings.MaxTasks && (t.Start.IsZero() || time.Since(t.Start) <= settings.MaxAge) {
-			ids = append(ids, t.ID)
-		}
-	}
-	if len(ids) == 0 {
-		e.say(warning, "tasks", fmt.Sprintf("%d on the first page, none younger than max_age", len(page.Items)),
-			"start a vulnerability scan in the Security Center console, or raise discovery.tasks.max_age")
-		return nil, true
-	}
-	e.say(fine, "tasks", fmt.Sprintf("%d would be followed now", len(ids)), "")
-	return ids, true
-}
-
-// discoverServers gives one server to poll, rather one that is online.
-func (e *examination) discoverServers(ctx context.Context) (one []config.Server, ok bool) {
-	var page *sas.Page[sas.Instance]
-	failed := e.call(ctx, func(ctx context.Context) (err error) {
-		page, err = e.api.Instances(ctx, sas.InstanceQuery{Size: firstPage})
-		return err
-	})
-	goOn, done := e.judge(sas.ActionInstances, failed)
-	if !done {
-		return nil, goOn
-	}
-	if len(page.Items) == 0 {
-		e.say(warning, "servers", "the account has none", "see in the Security Center console whether this is the right account and region")
-		return nil, true
-	}
-	online := func(i sas.Instance) bool { return i.Online }
-	at := max(0, slices.IndexFunc(page.Items, online))
-	e.say(fine, "servers", fmt.Sprintf("%d on the first page", len(page.Items)), "")
-	i := page.Items[at]
-	return []config.Server{{UUID: i.UUID, Name: i.Name, TaskIDs: e.account.TaskIDs, Types: e.account.Types}}, true
-}
-
-// poll polls the servers, and says which of them the service does not know.
-func (e *examination) poll(ctx context.Context, targets []config.Server) {
+// poll polls the servers, and says which of them the service does not know. It
+// tells whether polls work.
+func (e *examination) poll(ctx context.Context, targets []config.Server) bool {
 	targets = slices.DeleteFunc(targets, func(s config.Server) bool { return len(s.TaskIDs) == 0 })
 	nothing := len(targets) == 0
 	if nothing {
@@ -126,7 +35,7 @@ func (e *examination) poll(ctx context.Context, targets []config.Server) {
 	for i, s := range targets {
 		answer, goOn := e.pollOne(ctx, s, i == 0, nothing)
 		if !goOn {
-			return
+			return false
 		}
 		if answer != nil && e.known(s, answer) {
 			answered++
@@ -139,6 +48,7 @@ func (e *examination) poll(ctx context.Context, targets []config.Server) {
 	case answered > 0:
 		e.say(fine, "poll", fmt.Sprintf("%d of %d servers asked answered with %d subtasks", answered, len(targets), subtasks), "")
 	}
+	return true
 }
 
 // pollOne makes a real poll. The first one tells of the permission.
@@ -153,7 +63,7 @@ func (e *examination) pollOne(ctx context.Context, s config.Server, first, nothi
 	if failed == nil && !first {
 		return answer, true
 	}
-	goOn, done := e.judge(sas.ActionVulCheckTaskStatusDetail, failed)
+	goOn, done := e.report(sas.ActionVulCheckTaskStatusDetail, failed)
 	if !done || nothing {
 		return nil, goOn && (failed == nil || !failed.Denied)
 	}

@@ -82,6 +82,10 @@ func NewClient(o Options) *Client {
 // Close drops the idle connections. Calls under way go on.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
+// Member returns the member account of a resource directory that is asked about;
+// empty: the account that the credentials are of.
+func (c *Client) Member() string { return c.options.ResourceDirectoryAccountID }
+
 // Query asks for the subtasks of one server.
 type Query struct {
 	// UUID is the server's, with or without the prefix "inet-".

@@ -40,7 +40,7 @@ func account() simulator.Account {
 	}
 }
 
-// serve serves a handler and gives its URL.
+// serve serves a handler and returns its URL.
 func serve(t *testing.T, h http.Handler) string {
 	t.Helper()
 	s := httptest.NewServer(h)
@@ -54,7 +54,7 @@ func center(t *testing.T, o simulator.Options) string {
 	return serve(t, simulator.New(o))
 }
 
-// configured gives a configuration of one account. servers and more are YAML.
+// configured returns a configuration of one account. servers and more are YAML.
 func configured(t *testing.T, endpoint, credentials, more string) *config.Config {
 	t.Helper()
 	cfg, err := config.Parse("test", fmt.Appendf(nil, `
@@ -81,7 +81,7 @@ func listed() string {
 	return fmt.Sprintf("    servers: [{uuid: %q, name: %s}]\n", s.UUID, s.Name)
 }
 
-// examine runs the doctor and gives what it printed.
+// examine runs the doctor and returns what it printed.
 func examine(t *testing.T, cfg *config.Config, dial func(context.Context, string, string) (net.Conn, error)) (healthy bool, printed string) {
 	t.Helper()
 	connect := func(a config.Account) API {

@@ -24,7 +24,7 @@ func ForAccount(a config.Account, exporter string, observe func(action, result s
 	})
 }
 
-// readKeys gives the configured keys; those in files as they are now.
+// readKeys returns the configured keys; those in files as they are now.
 func readKeys(c config.Credentials) (id, secret, token string, err error) {
 	if id, err = c.AccessKeyID.Read(); err != nil {
 		return "", "", "", err

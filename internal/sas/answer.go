@@ -80,12 +80,12 @@ type Subtask struct {
 // answer cannot be believed at all; anything smaller is counted and the rest
 // of the answer used. asked are the types in the question.
 func decodeAnswer(body []byte, asked []string) (*Answer, error) {
-	d := decoder{tally: make(tally), asked: asked, seen: make(map[[2]string]int)}
+	d := decoder{anomalyCounter: make(anomalyCounter), asked: asked, seen: make(map[[2]string]int)}
 	o, requestID, err := d.open(body)
 	if err != nil {
 		return nil, err
 	}
-	d.answer.RequestID, d.answer.Anomalies = requestID, d.tally
+	d.answer.RequestID, d.answer.Anomalies = requestID, d.anomalyCounter
 	tasks, present := o["TaskStatuses"]
 	if !present {
 		return nil, errors.New("the answer has no TaskStatuses")
@@ -106,7 +106,7 @@ func decodeAnswer(body []byte, asked []string) (*Answer, error) {
 
 // decoder collects one answer.
 type decoder struct {
-	tally
+	anomalyCounter
 	answer Answer
 	asked  []string
 	seen   map[[2]string]int // task ID and type → index in answer.Subtasks
@@ -166,7 +166,7 @@ func (d *decoder) subtask(taskID string, raw []byte) {
 
 // status returns a status as a number, NaN if it is none. documented says
 // whether the field has the JSON type that the documentation gives it.
-func (t tally) status(raw []byte, documented bool) float64 {
+func (t anomalyCounter) status(raw []byte, documented bool) float64 {
 	s, _ := text(raw)
 	status, ok := decimal(s)
 	if !ok {

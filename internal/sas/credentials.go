@@ -17,7 +17,7 @@ import (
 // CredentialOptions say where an account's credentials come from. All fields
 // empty means the SDK's default chain.
 type CredentialOptions struct {
-	// Keys gives the configured access key and, if any, its security token.
+	// Keys returns the configured access key and, if any, its security token.
 	// It is called for every request, so that rotated files take effect. Its
 	// errors are logged as they are and must not hold what was read.
 	Keys func() (id, secret, token string, err error)
@@ -119,7 +119,7 @@ type keysError struct{ error }
 
 func (configuredKeys) GetProviderName() string { return "static_ak" }
 
-// get gives credentials. Only one caller at a time talks to the SDK's
+// get returns credentials. Only one caller at a time talks to the SDK's
 // provider, which knows no context; the others wait for it, or for theirs.
 func (k *keyring) get(ctx context.Context) (*credentials.Credentials, error) {
 	fetched := k.flight.DoChan("", func() (any, error) { return k.fetch() })
@@ -168,7 +168,7 @@ func (k *keyring) fetch() (*credentials.Credentials, error) {
 	return cc, nil
 }
 
-// fallback gives the last credentials if they are still good, else the error.
+// fallback returns the last credentials if they are still good, else the error.
 func (k *keyring) fallback() (*credentials.Credentials, error) {
 	if k.last != nil && time.Since(k.lastAt) < sessionGrace {
 		return k.last, nil
@@ -206,7 +206,7 @@ var errEmpty = errors.New("there is no access key in them")
 // a ServerError's own words, or in the answer's JSON.
 var stsCode = regexp.MustCompile(`(?:ErrorCode: |"Code"\s*:\s*")([A-Za-z0-9._-]{1,80})["\s]`)
 
-// harmless gives the part of a credentials error that may be logged. The SDK's
+// harmless returns the part of a credentials error that may be logged. The SDK's
 // own texts quote configuration files, answers and signed URLs whole.
 func harmless(err error) string {
 	var path *fs.PathError

@@ -18,7 +18,7 @@ import (
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// quietSimulator starts a Security Center of some accounts and gives its URL.
+// quietSimulator starts a Security Center of some accounts and returns its URL.
 func quietSimulator(t *testing.T, accounts ...simulator.Account) string {
 	t.Helper()
 	return quietServer(t, simulator.New(simulator.Options{Accounts: accounts}), (*httptest.Server).Start).URL

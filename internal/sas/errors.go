@@ -28,7 +28,7 @@ const (
 	Canceled
 )
 
-// String gives the class as logs show it.
+// String returns the class as logs show it.
 func (c Class) String() string {
 	return [...]string{"permanent", "retryable", "throttled", "refused", "clock", "response", "canceled"}[c]
 }
@@ -103,7 +103,7 @@ func (e *Error) Meaning() string {
 	}[e.Class]
 }
 
-// codeRule gives the class of every error code that begins with its prefix.
+// codeRule returns the class of every error code that begins with its prefix.
 type codeRule struct {
 	prefix string
 	class  Class

@@ -76,10 +76,10 @@ func (c *Client) Instances(ctx context.Context, q InstanceQuery) (*Page[Instance
 	// is the name of a filter, which might leave out all other regions; Alibaba's
 	// v2 SDKs send none.
 	r.QueryParams["RegionId"] = ""
-	return askPage(ctx, c, r, instanceList, tally.instance)
+	return askPage(ctx, c, r, instanceList, anomalyCounter.instance)
 }
 
-func (t tally) instance(o object) (i Instance, id string) {
+func (t anomalyCounter) instance(o object) (i Instance, id string) {
 	i = Instance{
 		UUID:   t.text(o["Uuid"]),
 		ID:     t.text(o["InstanceId"]),

@@ -24,7 +24,7 @@ func instancesPage(instances string) string {
 }
 
 func TestInstanceQuerysAreBelievedOrNot(t *testing.T) {
-	checkPages(t, instanceList, tally.instance)
+	checkPages(t, instanceList, anomalyCounter.instance)
 }
 
 func TestInstancesAreReadWhateverTheirFields(t *testing.T) {
@@ -60,7 +60,7 @@ func TestInstancesAreReadWhateverTheirFields(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			got, err := decodePage([]byte(row.body), instanceList, tally.instance)
+			got, err := decodePage([]byte(row.body), instanceList, anomalyCounter.instance)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -144,7 +144,7 @@ func FuzzDecodeInstances(f *testing.F) {
 	f.Add([]byte(exampleInstances))
 	f.Add([]byte(instancesPage(`{"Uuid":"inet-` + exampleUUID + `","Os":{},"ClientStatus":[]}`)))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		instances, err := decodePage(body, instanceList, tally.instance)
+		instances, err := decodePage(body, instanceList, anomalyCounter.instance)
 		if (instances == nil) == (err == nil) {
 			t.Fatalf("instances %v and error %v", instances, err)
 		}

@@ -16,7 +16,7 @@ const maxTextBytes = 128
 // which the API's own SDKs do not either.
 type object map[string]json.RawMessage
 
-// decodeObject gives a JSON object; ok is false for everything else.
+// decodeObject returns a JSON object; ok is false for everything else.
 func decodeObject(raw []byte) (o object, ok bool) {
 	if !isKind(raw, '{') || json.Unmarshal(raw, &o) != nil {
 		return nil, false
@@ -24,7 +24,7 @@ func decodeObject(raw []byte) (o object, ok bool) {
 	return o, true
 }
 
-// decodeList gives the elements of a JSON array; ok is false for everything else.
+// decodeList returns the elements of a JSON array; ok is false for everything else.
 func decodeList(raw []byte) (list []json.RawMessage, ok bool) {
 	if !isKind(raw, '[') || json.Unmarshal(raw, &list) != nil {
 		return nil, false
@@ -43,7 +43,7 @@ func isNull(raw json.RawMessage) bool {
 	return string(bytes.TrimSpace(raw)) == "null"
 }
 
-// text gives a field as a string: a string's content, nothing for an absent or
+// text returns a field as a string: a string's content, nothing for an absent or
 // null one, and the JSON text of anything else, for which exact is false.
 func text(raw json.RawMessage) (s string, exact bool) {
 	switch {

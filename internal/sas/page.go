@@ -38,12 +38,12 @@ func askPage[T any](ctx context.Context, c *Client, r requests.AcsRequest, list 
 
 // entryDecoder makes of an entry of a list what is used of it, with its ID. An
 // entry that cannot be used has none, and is counted.
-type entryDecoder[T any] func(tally, object) (item T, id string)
+type entryDecoder[T any] func(anomalyCounter, object) (item T, id string)
 
 // decodePage decodes the body of a 2xx answer with one page of a list. An error
 // means that the answer cannot be believed at all.
 func decodePage[T any](body []byte, list string, entry entryDecoder[T]) (*Page[T], error) {
-	t := make(tally)
+	t := make(anomalyCounter)
 	o, _, err := t.open(body)
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func decodePage[T any](body []byte, list string, entry entryDecoder[T]) (*Page[T
 }
 
 // pageInfo reads the list's length and the next page's token.
-func (t tally) pageInfo(raw []byte) (total int64, token string) {
+func (t anomalyCounter) pageInfo(raw []byte) (total int64, token string) {
 	o, ok := decodeObject(raw)
 	if !ok {
 		t.count(TotalInvalid)

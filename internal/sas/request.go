@@ -48,14 +48,14 @@ func newVulCheckTaskStatusDetailRequest(q Query, member string) requests.AcsRequ
 	return r
 }
 
-// signedWith is a credentials provider that gives one set of credentials, so
+// signedWith is a credentials provider that returns one set of credentials, so
 // that the SDK never fetches any while it signs.
 type signedWith struct{ *credentials.Credentials }
 
 func (s signedWith) GetCredentials() (*credentials.Credentials, error) { return s.Credentials, nil }
 func (s signedWith) GetProviderName() string                           { return s.ProviderName }
 
-// sign has the SDK sign a request and gives it as one for net/http. The
+// sign has the SDK sign a request and returns it as one for net/http. The
 // request's URL holds the signature and the security token: it must not reach
 // a log or an error.
 func (c *Client) sign(ctx context.Context, request requests.AcsRequest, cc *credentials.Credentials) (hr *http.Request, err error) {

@@ -30,7 +30,7 @@ type wire struct {
 	value  map[string]string
 }
 
-// query gives the parameters of the request line.
+// query returns the parameters of the request line.
 func (w wire) query(t *testing.T) url.Values {
 	t.Helper()
 	_, rest, _ := strings.Cut(w.line, " ")

@@ -78,12 +78,12 @@ func (c *Client) ServerScans(ctx context.Context, q ServerScanQuery) (*Page[Serv
 		CurrentPage: requests.NewInteger(q.Number), PageSize: requests.NewInteger(q.Size),
 	}
 	r.InitWithApiInfo(product, version, ActionOnceTask, "sas", "openAPI")
-	return askPage(ctx, c, r, taskList, tally.serverScan)
+	return askPage(ctx, c, r, taskList, anomalyCounter.serverScan)
 }
 
 // serverScan decodes a leaf task. It cannot be used if neither its ID nor its
 // server is known.
-func (t tally) serverScan(o object) (s ServerScan, id string) {
+func (t anomalyCounter) serverScan(o object) (s ServerScan, id string) {
 	if kind := t.text(o["TaskType"]); kind != "" && kind != vulCheckTask {
 		t.count(TypeNotAsked)
 		return s, ""
@@ -108,7 +108,7 @@ func (t tally) serverScan(o object) (s ServerScan, id string) {
 // scannedServer reads which server a leaf task is about from DetailData, which
 // is a JSON list in a string. Several entries may be about one server. Where
 // they are about several, the leaf's status cannot be told to be any one's.
-func (t tally) scannedServer(raw []byte) (uuid, instanceID string, several bool) {
+func (t anomalyCounter) scannedServer(raw []byte) (uuid, instanceID string, several bool) {
 	named := false
 	for _, entry := range t.detailEntries(raw) {
 		o, ok := decodeObject(entry)
@@ -138,7 +138,7 @@ func differ(a, b string) bool { return a != "" && b != "" && a != b }
 
 // detailEntries returns the entries of DetailData. An object is taken for a
 // list of one.
-func (t tally) detailEntries(raw []byte) []json.RawMessage {
+func (t anomalyCounter) detailEntries(raw []byte) []json.RawMessage {
 	detail, exact := text(raw)
 	if !exact {
 		t.count(WrongType)
@@ -155,7 +155,7 @@ func (t tally) detailEntries(raw []byte) []json.RawMessage {
 }
 
 // serverUUID returns the key of a server's UUID, empty if it is none.
-func (t tally) serverUUID(raw []byte) string {
+func (t anomalyCounter) serverUUID(raw []byte) string {
 	uuid := t.text(raw)
 	if uuid != "" && !uuidShape.MatchString(uuid) {
 		t.count(InvalidID)

@@ -38,7 +38,7 @@ func shownScan(s ServerScan) string {
 }
 
 func TestServerScanQuerysAreBelievedOrNot(t *testing.T) {
-	checkPages(t, taskList, tally.serverScan)
+	checkPages(t, taskList, anomalyCounter.serverScan)
 }
 
 func TestServerScansAreReadWhateverTheirFields(t *testing.T) {
@@ -111,7 +111,7 @@ func TestServerScansAreReadWhateverTheirFields(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			page, err := decodePage([]byte(row.body), taskList, tally.serverScan)
+			page, err := decodePage([]byte(row.body), taskList, anomalyCounter.serverScan)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -138,7 +138,7 @@ func TestServerScansKnowWhenTheyBeganAndEnded(t *testing.T) {
 	}
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
-			page, err := decodePage([]byte(tasksPage(`{"TaskId":"leaf","TaskStatus":1`+row.times+`}`)), taskList, tally.serverScan)
+			page, err := decodePage([]byte(tasksPage(`{"TaskId":"leaf","TaskStatus":1`+row.times+`}`)), taskList, anomalyCounter.serverScan)
 			if err != nil || len(page.Items) != 1 {
 				t.Fatalf("got %+v, %v", page, err)
 			}
@@ -197,7 +197,7 @@ func TestServerScansAreSmall(t *testing.T) {
 		fmt.Fprintf(&body, `{"TaskId":"%032x","TaskType":"VUL_CHECK_TASK","TaskStatus":1,"TaskStartTime":1649732012000,`+
 			`"DetailData":"[{\"uuid\":\"5d55af3c-35f3-4d4d-8ccc-%012x\",\"instanceId\":\"i-m5%016x\"}]"},`, i, i, i)
 	}
-	page, err := decodePage([]byte(tasksPage(strings.TrimSuffix(body.String(), ","))), taskList, tally.serverScan)
+	page, err := decodePage([]byte(tasksPage(strings.TrimSuffix(body.String(), ","))), taskList, anomalyCounter.serverScan)
 	if err != nil || len(page.Items) != n {
 		t.Fatalf("got %d, %v", len(page.Items), err)
 	}
@@ -248,7 +248,7 @@ func FuzzServerScans(f *testing.F) {
 		f.Add([]byte(leafAbout(detail)))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		page, err := decodePage(body, taskList, tally.serverScan)
+		page, err := decodePage(body, taskList, anomalyCounter.serverScan)
 		if (page == nil) == (err == nil) {
 			t.Fatalf("page %v and error %v", page, err)
 		}

@@ -79,10 +79,10 @@ func (c *Client) OnceTasks(ctx context.Context, q TaskQuery) (*Page[Task], error
 		CurrentPage: requests.NewInteger(q.Number), PageSize: requests.NewInteger(q.Size),
 	}
 	r.InitWithApiInfo(product, version, ActionOnceTask, "sas", "openAPI")
-	return askPage(ctx, c, r, taskList, tally.task)
+	return askPage(ctx, c, r, taskList, anomalyCounter.task)
 }
 
-func (t tally) task(o object) (task Task, id string) {
+func (t anomalyCounter) task(o object) (task Task, id string) {
 	if kind := t.text(o["TaskType"]); kind != "" && kind != vulCheckTask {
 		t.count(TypeNotAsked)
 		return task, ""
@@ -105,8 +105,8 @@ func (t tally) task(o object) (task Task, id string) {
 	return task, task.ID
 }
 
-// taskID gives an ID that can be asked about, or nothing.
-func (t tally) taskID(raw []byte) string {
+// taskID returns an ID that can be asked about, or nothing.
+func (t anomalyCounter) taskID(raw []byte) string {
 	id, exact := text(raw)
 	if !exact {
 		t.count(WrongType)
@@ -123,7 +123,7 @@ func (t tally) taskID(raw []byte) string {
 }
 
 // progress reads a text such as "40%"; empty means not known.
-func (t tally) progress(raw []byte) float64 {
+func (t anomalyCounter) progress(raw []byte) float64 {
 	s := strings.TrimSpace(t.text(raw))
 	if s == "" {
 		return math.NaN()
@@ -141,7 +141,7 @@ func (t tally) progress(raw []byte) float64 {
 }
 
 // servers reads a number of servers; an older service may not have it.
-func (t tally) servers(raw []byte) int64 {
+func (t anomalyCounter) servers(raw []byte) int64 {
 	if len(raw) == 0 || isNull(raw) {
 		return -1
 	}
@@ -149,7 +149,7 @@ func (t tally) servers(raw []byte) int64 {
 }
 
 // milliseconds reads a Unix time; absent, null, empty and 0 are none.
-func (t tally) milliseconds(raw []byte) time.Time {
+func (t anomalyCounter) milliseconds(raw []byte) time.Time {
 	s, exact := text(raw)
 	if s == "" {
 		return time.Time{}

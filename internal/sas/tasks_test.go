@@ -35,7 +35,7 @@ func sameTask(a, b Task) bool {
 }
 
 func TestTaskPagesAreBelievedOrNot(t *testing.T) {
-	checkPages(t, taskList, tally.task)
+	checkPages(t, taskList, anomalyCounter.task)
 }
 
 func TestTasksAreReadWhateverTheirFields(t *testing.T) {
@@ -92,7 +92,7 @@ func TestTasksAreReadWhateverTheirFields(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			got, err := decodePage([]byte(row.body), taskList, tally.task)
+			got, err := decodePage([]byte(row.body), taskList, anomalyCounter.task)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,7 +106,7 @@ func TestTasksAreReadWhateverTheirFields(t *testing.T) {
 	}
 }
 
-// serveFleet starts a Security Center with a fleet and gives a client of it.
+// serveFleet starts a Security Center with a fleet and returns a client of it.
 func serveFleet(t *testing.T, fleet simulator.Fleet, intercept func(http.ResponseWriter, *simulator.Request) bool) *Client {
 	t.Helper()
 	server := quietServer(t, simulator.New(simulator.Options{Intercept: intercept, Accounts: []simulator.Account{{
@@ -153,7 +153,7 @@ func FuzzDecodeTasks(f *testing.F) {
 	f.Add([]byte(exampleTasks))
 	f.Add([]byte(tasksPage(`{"TaskId":"t","TaskStartTime":-1e15,"Progress":"1e400%","FailCount":"9e9"}`)))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		tasks, err := decodePage(body, taskList, tally.task)
+		tasks, err := decodePage(body, taskList, anomalyCounter.task)
 		if (tasks == nil) == (err == nil) {
 			t.Fatalf("tasks %v and error %v", tasks, err)
 		}

@@ -16,7 +16,7 @@ import (
 // maxHeaderBytes bounds what an answer's headers may hold.
 const maxHeaderBytes = 64 << 10
 
-// newTransport gives an account its pool of connections: never more than
+// newTransport returns an account its pool of connections: never more than
 // connections at once, kept alive between calls, HTTP/1.1 as the SDK speaks it,
 // TLS 1.2 at least, and proxies from the environment as net/http reads it.
 func newTransport(connections int) *http.Transport {
@@ -34,7 +34,7 @@ func newTransport(connections int) *http.Transport {
 	}
 }
 
-// safeCause gives the part of a network error that may be logged. The text of
+// safeCause returns the part of a network error that may be logged. The text of
 // a url.Error begins with the signed URL, and some causes quote a proxy's
 // password, so that only causes known to be harmless are told in words.
 func safeCause(err error) string {
@@ -62,7 +62,7 @@ func safeCause(err error) string {
 	return fmt.Sprintf("no usable answer (%T)", err)
 }
 
-// tlsFailure gives what of an error TLS itself said; nil if that is nothing.
+// tlsFailure returns what of an error TLS itself said; nil if that is nothing.
 func tlsFailure(err error) error {
 	var (
 		certificate *tls.CertificateVerificationError

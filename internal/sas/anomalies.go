@@ -11,15 +11,15 @@ type codeInAnswer struct{}
 
 func (*codeInAnswer) Error() string { return "an error code in a 2xx answer" }
 
-// tally counts what in an answer did not fit the documentation, and reads the
-// fields of which there may be something to count.
-type tally map[Anomaly]int
+// anomalyCounter counts what in an answer did not fit the documentation. Its
+// methods read the fields of which there may be something to count.
+type anomalyCounter map[Anomaly]int
 
-func (t tally) count(a Anomaly) { t[a]++ }
+func (t anomalyCounter) count(a Anomaly) { t[a]++ }
 
-// open gives the fields of a 2xx answer and its request ID. An error means that
+// open returns the fields of a 2xx answer and its request ID. An error means that
 // the answer cannot be believed at all.
-func (t tally) open(body []byte) (o object, requestID string, err error) {
+func (t anomalyCounter) open(body []byte) (o object, requestID string, err error) {
 	o, ok := decodeObject(body)
 	if !ok {
 		return nil, "", errors.New("the answer is not one JSON object")
@@ -36,8 +36,8 @@ func (t tally) open(body []byte) (o object, requestID string, err error) {
 	return o, requestID, nil
 }
 
-// text gives a field as a label's text and counts what had to be mended.
-func (t tally) text(raw []byte) string {
+// text returns a field as a label's text and counts what had to be mended.
+func (t anomalyCounter) text(raw []byte) string {
 	s, exact := text(raw)
 	if !exact {
 		t.count(WrongType)
@@ -50,8 +50,8 @@ func (t tally) text(raw []byte) string {
 }
 
 // wholeNumber takes a whole number of things, also as a string, which the SDK
-// takes too. It gives -1, and counts the given anomaly, for everything else.
-func (t tally) wholeNumber(raw []byte, invalid Anomaly) int64 {
+// takes too. It returns -1, and counts the given anomaly, for everything else.
+func (t anomalyCounter) wholeNumber(raw []byte, invalid Anomaly) int64 {
 	s, exact := text(raw)
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 {

@@ -18,9 +18,9 @@ func endedEntry(minutes int) string {
 }
 
 // watchScans discovers the tasks of a service and reads their lists.
-func watchScans(t *testing.T, s *service, known []ServerScans) *world {
+func watchScans(t *testing.T, s *service) *world {
 	t.Helper()
-	w := startWorldOf(t, one(), Options{Tasks: everyTask(), Scans: &ScanOptions{Interval: 2 * time.Minute, Known: known}}, s.answer)
+	w := startWorldOf(t, one(), Options{Tasks: everyTask(), Scans: &ScanOptions{Interval: 2 * time.Minute}}, s.answer)
 	pass(time.Second)
 	return w
 }
@@ -37,7 +37,7 @@ func shownReadings(readings []ServerScans) string {
 func TestRunningTasksListsAreReadUntilOnceAfterTheirEnd(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := &service{tasks: []string{taskEntry(1)}, leaves: map[string][]string{"task-1": times(150, leafEntry)}}
-		w := watchScans(t, s, nil)
+		w := watchScans(t, s)
 		first := w.read()
 		wantEqual(t, "at once", shownReadings(first), "task-1:150,false")
 		wantEqual(t, "error", first[0].Err, nil)
@@ -56,7 +56,7 @@ func TestEndedTasksListsAreReadOnceAndNotAfterAReload(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		tasks := []string{taskEntry(1), endedEntry(5), endedEntry(9)}
 		leaves := map[string][]string{"task-1": times(3, leafEntry), "task-5": times(2, leafEntry), "task-9": times(1, leafEntry)}
-		w := watchScans(t, &service{tasks: tasks, leaves: leaves}, nil)
+		w := watchScans(t, &service{tasks: tasks, leaves: leaves})
 		known := w.read()
 		wantEqual(t, "running first, then the newest", shownReadings(known), "task-1:3,false task-5:2,true task-9:1,true")
 		pass(3 * time.Minute)
@@ -99,7 +99,7 @@ func TestListsThatAreOfNoUse(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				s := &service{tasks: []string{taskEntry(1)}, leaves: map[string][]string{"task-1": tt.leaves}}
 				s.set(func(s *service) { s.bend = tt.bend })
-				w := watchScans(t, s, nil)
+				w := watchScans(t, s)
 				pass(59 * time.Minute)
 				wantEqual(t, "readings in an hour", len(w.read()), tt.readings)
 				w.wantTold(
@@ -126,7 +126,7 @@ func TestDeniedListsOfNewTasksAreNotToldAnew(t *testing.T) {
 				p.status, p.code = http.StatusForbidden, "NoPermission"
 			}
 		}
-		w := watchScans(t, s, nil)
+		w := watchScans(t, s)
 		wantEqual(t, "lines", len(w.log.told()), 2)
 		for minute := range 5 {
 			s.mu.Lock()
@@ -152,7 +152,7 @@ func TestListsAreOnlyReadWhereThatIsAskedFor(t *testing.T) {
 func TestTasksThatLeaveAreReadNoMore(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := &service{tasks: []string{taskEntry(1), taskEntry(2)}, leaves: map[string][]string{"task-1": times(1, leafEntry), "task-2": times(1, leafEntry)}}
-		w := watchScans(t, s, nil)
+		w := watchScans(t, s)
 		wantEqual(t, "first", shownReadings(w.read()), "task-1:1,false task-2:1,false")
 		s.set(func(s *service) { s.tasks = s.tasks[1:] })
 		pass(10 * time.Minute)

@@ -87,7 +87,7 @@ func worse(configured bool) string {
 type leftOut map[string]int
 
 func (l leftOut) String() string {
-	var parts []string
+	parts := make([]string, 0, len(l))
 	for _, setting := range slices.Sorted(maps.Keys(l)) {
 		parts = append(parts, fmt.Sprintf("%s leaves out %d", setting, l[setting]))
 	}

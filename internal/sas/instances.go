@@ -95,7 +95,7 @@ func (t anomalyCounter) instance(o object) (i Instance, id string) {
 	case !uuidShape.MatchString(i.UUID):
 		t.count(InvalidID)
 	default:
-		id = strings.ToLower(i.UUID)
+		id = UUIDKey(i.UUID)
 	}
 	return i, id
 }

@@ -2,9 +2,9 @@ package simulator
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,18 +12,18 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// leavesOf asks for all leaves of a task.
-func leavesOf(t *testing.T, c *caller, root string) []onceTask {
+// leavesOf asks for all leaves of task-a.
+func leavesOf(t *testing.T, c *caller) []onceTask {
 	t.Helper()
 	return decode[onceTasks](t, c.call("DescribeOnceTask", url.Values{
-		"TaskType": {"VUL_CHECK_TASK"}, "RootTaskId": {root}, "PageSize": {"1000"},
+		"TaskType": {"VUL_CHECK_TASK"}, "RootTaskId": {"task-a"}, "PageSize": {"1000"},
 	})).Tasks
 }
 
 func TestLeavesNameTheirServers(t *testing.T) {
 	a := testAccount()
 	a.Fleet.Pinned = []Pinned{{Server: 2, TaskID: "x"}, {Server: 44, TaskID: "x"}, {Server: 2, TaskID: "y"}}
-	leaves := leavesOf(t, newCaller(newFakeClock(), a), "task-a")
+	leaves := leavesOf(t, newCaller(newFakeClock(), a))
 	var named []string
 	for _, leaf := range leaves {
 		var detail []leafDetail
@@ -42,7 +42,7 @@ func TestLeavesNameTheirServers(t *testing.T) {
 		t.Errorf("got %d servers, want %d", len(named), len(want))
 	}
 	a.Fleet.BlankDetailData = true
-	if blank := leavesOf(t, newCaller(newFakeClock(), a), "task-a"); len(blank) != 43 || blank[0].DetailData != "[]" {
+	if blank := leavesOf(t, newCaller(newFakeClock(), a)); len(blank) != 43 || blank[0].DetailData != "[]" {
 		t.Errorf("got %d leaves, %+v", len(blank), blank[0])
 	}
 }
@@ -53,7 +53,7 @@ func TestLeavesFollowTheirServersScans(t *testing.T) {
 	clock := newFakeClock()
 	c := newCaller(clock, a)
 	count := func() (by [5]int) {
-		for _, leaf := range leavesOf(t, c, "task-a") {
+		for _, leaf := range leavesOf(t, c) {
 			by[leaf.TaskStatus]++
 			if ended := leaf.TaskStatus >= 2; ended == (leaf.TaskEndTime == 0) {
 				t.Errorf("got %+v", leaf)
@@ -85,7 +85,7 @@ func TestDetailsAreKnownUnderRootLeafOrBoth(t *testing.T) {
 			a := testAccount()
 			a.Fleet.KnownIDs = known
 			c := newCaller(newFakeClock(), a)
-			leaf := leavesOf(t, c, "task-a")[7].TaskID
+			leaf := leavesOf(t, c)[7].TaskID
 			got := decode[statusDetail](t, c.status(a.Fleet.uuid(7), []string{"sys"}, "task-a", leaf))
 			var answered []string
 			for _, s := range got.TaskStatuses {
@@ -109,7 +109,7 @@ func TestListsOfServersFailOnDemand(t *testing.T) {
 		return newCaller(newFakeClock(), a).call("DescribeOnceTask", params).Code
 	}
 	page := func(n int) url.Values {
-		return url.Values{"RootTaskId": {"task-a"}, "PageSize": {"10"}, "CurrentPage": {fmt.Sprint(n)}}
+		return url.Values{"RootTaskId": {"task-a"}, "PageSize": {"10"}, "CurrentPage": {strconv.Itoa(n)}}
 	}
 	a.Fleet.ServerListFailsAt = 3
 	got := []int{ask(a, page(1)), ask(a, page(2)), ask(a, page(3)), ask(a, url.Values{})}
@@ -202,7 +202,7 @@ func TestTheDemosFleetShowsEveryStateOfServers(t *testing.T) {
 		clock.Advance(3 * time.Minute)
 		for _, task := range a.Fleet.Tasks(clock.Now())[:2] {
 			for n := 1; n <= 2; n++ {
-				page := decode[onceTasks](t, c.call("DescribeOnceTask", url.Values{"RootTaskId": {task.ID}, "PageSize": {"1000"}, "CurrentPage": {fmt.Sprint(n)}}))
+				page := decode[onceTasks](t, c.call("DescribeOnceTask", url.Values{"RootTaskId": {task.ID}, "PageSize": {"1000"}, "CurrentPage": {strconv.Itoa(n)}}))
 				for _, leaf := range page.Tasks {
 					seen[leaf.TaskStatus]++
 				}

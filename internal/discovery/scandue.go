@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"cmp"
+	"errors"
 	"time"
 
 	"aliyun_vulscan_exporter/internal/sas"
@@ -40,15 +41,23 @@ func (s scanState) due(interval time.Duration) (at time.Time, ok bool) {
 	if s.began.IsZero() {
 		return time.Time{}, true
 	}
-	pause := interval
-	switch class, result := failureOf(s.err); {
-	case s.err == nil || result == resultPartial || transient(s.err) || s.unnamed > 0 && s.unnamed < earlyReadings:
-	case class == sas.Canceled:
-		pause = min(refusedPause, interval)
-	default:
-		pause = max(scansRefusedPause, interval)
+	return s.began.Add(s.pause(interval)), true
+}
+
+// pause returns how long to wait after the last reading.
+func (s scanState) pause(interval time.Duration) time.Duration {
+	var failed *sas.Error
+	errors.As(s.err, &failed)
+	switch {
+	case s.unnamed >= earlyReadings:
+	case failed == nil:
+		return interval
+	case failed.Class == sas.Canceled:
+		return min(refusedPause, interval)
+	case failed.Class != sas.Permanent && !failed.Denied:
+		return interval // trouble, or credentials: the caller guards against calls in vain
 	}
-	return s.began.Add(pause), true
+	return max(scansRefusedPause, interval)
 }
 
 // nextReading returns the task whose list is to be read next, and when; none if

@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -38,7 +39,8 @@ func ReadServerScans(ctx context.Context, api ScanAPI, account, taskID string) (
 		err = &incomplete{resultPartial, name + ": it is empty"}
 	}
 	if err != nil {
-		if class, _ := failureOf(err); class == sas.Permanent || class == sas.Refused {
+		var failed *sas.Error
+		if !errors.As(err, &failed) || failed.Class == sas.Permanent || failed.Denied {
 			anomalies = map[sas.Anomaly]int{sas.ListIncomplete: 1}
 		}
 		return nil, anomalies, err

@@ -74,6 +74,7 @@ func newScanLoop(o Options) *scanLoop {
 		return l
 	}
 	l.options = *o.Scans
+	l.options.Interval = max(l.options.Interval, leastPause)
 	for _, r := range l.options.Known {
 		l.tasks = append(l.tasks, scanState{task: r.Task, began: r.Began, err: r.Err, final: r.Final()})
 	}

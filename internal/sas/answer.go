@@ -30,7 +30,7 @@ const (
 	DetailInvalid   Anomaly = "detail_invalid"      // a server scan's DetailData that is no JSON list
 	ServerMissing   Anomaly = "server_missing"      // a server scan that does not say which server it is of
 	ServerAmbiguous Anomaly = "server_ambiguous"    // a server scan of several servers
-	ListIncomplete  Anomaly = "list_incomplete"     // a task's list of servers that is empty, contradicts itself, has no end or is refused
+	ListIncomplete  Anomaly = "list_incomplete"     // a task's list of servers that is empty, contradicts itself, has no end, or is denied
 )
 
 // Anomalies are all kinds that can be counted.

@@ -97,7 +97,7 @@ func TestScrapesSeeAServersFamiliesChangeTogether(t *testing.T) {
 			return s.intercept(w, r)
 		}
 		w := startWorld(t, simulator.Options{Intercept: intercept, Latency: time.Millisecond},
-			yamlOf(yamlAccount("main", "types: [cve, sca]\npoll_interval: 3ms\nsettled_interval: 3ms\nrequests_per_second: 10000\nconcurrency: 2", serverYAML(1))))
+			yamlOf(yamlAccount("main", "types: [cve, sca]\npoll_interval: 1s\nsettled_interval: 1s\nrequests_per_second: 10000\nconcurrency: 2", serverYAML(1))))
 		var scraping sync.WaitGroup
 		for range 4 {
 			scraping.Go(func() {
@@ -109,7 +109,7 @@ func TestScrapesSeeAServersFamiliesChangeTogether(t *testing.T) {
 					}
 					checkWhole(t, found)
 					scrapes.Add(1)
-					time.Sleep(time.Millisecond)
+					time.Sleep(333 * time.Millisecond)
 				}
 			})
 		}

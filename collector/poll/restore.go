@@ -28,13 +28,7 @@ func (a *account) restore(list []*scan.Target) map[string]state.Server {
 // logs if it fails.
 func (w *stateWriter) restore(account string) map[string]state.Server {
 	stored, _ := w.state.Restore(account)
-	servers := make(map[string]state.Server, len(stored))
-	for uuid, s := range stored {
-		if before, twice := servers[scan.KeyOf(uuid)]; !twice || before.LastSuccess.Before(s.LastSuccess) {
-			servers[scan.KeyOf(uuid)] = s
-		}
-	}
-	return servers
+	return stored
 }
 
 // open makes an account's failures known to events as they were counted by

@@ -2,6 +2,9 @@ package poll
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -139,14 +142,8 @@ func (w *stateWriter) sweep() bool {
 		}
 	}
 	// The state logs if it fails; the next sweep tries again.
-	_, _ = w.state.Sweep(func(key state.Key) bool { return watched[normal(key)] }, w.clock.Now().Add(w.clock.Step()))
+	_, _ = w.state.Sweep(func(key state.Key) bool { return watched[key] }, w.clock.Now().Add(w.clock.Step()))
 	return true
-}
-
-// normal returns a key with its UUID as servers' keys have it.
-func normal(key state.Key) state.Key {
-	key.UUID = scan.KeyOf(key.UUID)
-	return key
 }
 
 // take takes an update for writing, or reports false if there is nothing to
@@ -240,13 +237,34 @@ func (w *stateWriter) save() bool {
 	if len(w.unsaved) == 0 {
 		return true
 	}
-	batch := make([]state.Entry, 0, len(w.unsaved))
-	for _, e := range w.unsaved {
-		batch = append(batch, e)
+	err := w.state.Save(slices.Collect(maps.Values(w.unsaved)))
+	if errors.Is(err, state.ErrReplaced) {
+		w.addEverything()
+		err = w.state.Save(slices.Collect(maps.Values(w.unsaved)))
 	}
-	if w.state.Save(batch) != nil {
+	if err != nil {
 		return false
 	}
 	clear(w.unsaved)
 	return true
+}
+
+// addEverything adds all that readers see to what has to be saved: the file is a
+// new one.
+func (w *stateWriter) addEverything() {
+	step := w.clock.Step()
+	add := func(e state.Entry) {
+		if _, newer := w.unsaved[e.Key]; !newer {
+			w.unsaved[e.Key] = e
+		}
+	}
+	for _, a := range w.accounts() {
+		name := a.published.Name
+		for _, g := range a.published.Groups() {
+			for _, r := range g.Load().List {
+				add(entry(name, r, step))
+			}
+		}
+		add(failuresEntry(name, w.failures[name]))
+	}
 }

@@ -81,8 +81,8 @@ func anomaliesAre(text string) string {
 	}
 	var b strings.Builder
 	for _, reason := range []string{
-		"code_limit", "count_invalid", "duplicate", "invalid_id", "invalid_utf8", "malformed_entry", "missing_id", "missing_list", "null_list",
-		"progress_invalid", "status_invalid", "status_unknown", "text_clipped", "time_invalid", "total_count_invalid", "type_limit", "type_not_asked", "wrong_type",
+		"code_limit", "count_invalid", "detail_invalid", "duplicate", "invalid_id", "invalid_utf8", "list_incomplete", "malformed_entry", "missing_id", "missing_list", "null_list",
+		"progress_invalid", "server_ambiguous", "server_missing", "status_invalid", "status_unknown", "text_clipped", "time_invalid", "total_count_invalid", "type_limit", "type_not_asked", "wrong_type",
 	} {
 		n := "0"
 		if counts[reason] != "" {

@@ -2,7 +2,7 @@
 // replaced while the exporter runs.
 //
 // Parse turns text into a whole Config or into all of its problems, each with file, line and key path; nothing in
-// between exists. A Holder owns the Config that runs and swaps it, or changes nothing. reference.yml beside this
+// between exists. A Manager owns the Config that runs and swaps it, or changes nothing. reference.yml beside this
 // file shows every key once.
 //
 // A key has its type and its default in config.go, one row in a schema, which reads it, shows it on the page /config and

@@ -97,7 +97,7 @@ func (d *decoder) adopt(a *Account, servers []listing, tasks bool) {
 	first := make(map[string]value, len(servers)) // key of a server to where it is listed
 	a.Servers = make([]Server, 0, len(servers))
 	for _, l := range servers {
-		if key := serverKey(l.UUID); key != "" {
+		if key := ServerKey(l.UUID); key != "" {
 			if earlier, twice := first[key]; twice {
 				d.problem(l.uuid, "%s is listed already: %s:%d: %v", quote(l.UUID), earlier.text.name, earlier.line, earlier.place)
 				continue
@@ -136,8 +136,8 @@ func (d *decoder) shareOfServer(l listing, key, account string) {
 	}
 }
 
-// serverKey returns what two spellings of one server's UUID have in common: letters of any case, with inet- or without.
-func serverKey(uuid string) string { return strings.TrimPrefix(strings.ToLower(uuid), "inet-") }
+// ServerKey returns what two spellings of one server's UUID have in common: letters of any case, with inet- or without.
+func ServerKey(uuid string) string { return strings.TrimPrefix(strings.ToLower(uuid), "inet-") }
 
 func checkUUID(text string) error {
 	if !uuidShape.MatchString(text) {

@@ -28,7 +28,13 @@ func (a *account) restore(list []*scan.Target) map[string]state.Server {
 // logs if it fails.
 func (w *stateWriter) restore(account string) map[string]state.Server {
 	stored, _ := w.state.Restore(account)
-	return stored
+	servers := make(map[string]state.Server, len(stored))
+	for uuid, s := range stored {
+		if other, twice := servers[scan.KeyOf(uuid)]; !twice || other.LastSuccess.Before(s.LastSuccess) {
+			servers[scan.KeyOf(uuid)] = s
+		}
+	}
+	return servers
 }
 
 // open makes an account's failures known to events as they were counted by

@@ -142,7 +142,7 @@ func (w *stateWriter) sweep() bool {
 		}
 	}
 	// The state logs if it fails; the next sweep tries again.
-	_, _ = w.state.Sweep(func(key state.Key) bool { return watched[key] }, w.clock.Now().Add(w.clock.Step()))
+	_, _ = w.state.Sweep(func(key state.Key) bool { return watched[state.Key{Account: key.Account, UUID: scan.KeyOf(key.UUID)}] }, w.clock.Now().Add(w.clock.Step()))
 	return true
 }
 

@@ -3,7 +3,6 @@ package scan
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/discovery"
@@ -19,9 +18,9 @@ type Target struct {
 // Key is what tells servers apart.
 func (t *Target) Key() string { return KeyOf(t.UUID) }
 
-// KeyOf returns what tells a server apart that has this UUID: the service writes
-// UUIDs in either case.
-func KeyOf(uuid string) string { return strings.ToLower(uuid) }
+// KeyOf returns what tells a server apart that has this UUID, however it is
+// spelt.
+func KeyOf(uuid string) string { return config.ServerKey(uuid) }
 
 // Same reports whether two targets are polled and shown alike.
 func (t *Target) Same(as *Target) bool {

@@ -41,8 +41,6 @@ type Server struct {
 	// Types are those of the account that exist for the server's system; at
 	// least one. Other servers may share the slice.
 	Types []string
-	// Online says that the agent on the server is.
-	Online bool
 }
 
 // Same reports whether two servers are polled and shown alike.

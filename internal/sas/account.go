@@ -20,7 +20,7 @@ func ForAccount(a config.Account, exporter string, observe func(action, result s
 	return NewClient(Options{
 		Account: a.Name, Scheme: a.Endpoint.Scheme, Host: a.Endpoint.Host, Region: a.Region,
 		Credentials: o, Timeout: a.Timeout, Connections: a.Concurrency,
-		Product: exporter, Observe: observe,
+		Product: exporter, Observe: observe, ResourceDirectoryAccountID: a.ResourceDirectoryAccountID,
 	})
 }
 

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
+
+	"aliyun_vulscan_exporter/config"
 )
 
 // Statuses of a server scan, by Alibaba's published template that reads them.
@@ -68,7 +70,7 @@ func (s ServerScan) NamesServer() bool { return s.UUID != "" || s.InstanceID != 
 
 // UUIDKey returns the form of a server's UUID in which two spellings of the
 // same server are equal: lower case, without the prefix "inet-".
-func UUIDKey(uuid string) string { return strings.TrimPrefix(strings.ToLower(uuid), "inet-") }
+func UUIDKey(uuid string) string { return config.ServerKey(uuid) }
 
 // ServerScans calls DescribeOnceTask once, for a page of one task's server
 // scans. The error, if any, is an *Error.

@@ -7,7 +7,8 @@ import (
 	"hash/fnv"
 	"regexp"
 	"strconv"
-	"strings"
+
+	"aliyun_vulscan_exporter/config"
 )
 
 // Auto is the index that stands for the ordinal of a StatefulSet's pod.
@@ -58,11 +59,10 @@ func (s Shard) Owns(uuid string) bool {
 	return owner == s.Index
 }
 
-// draw returns the shard's number for a server, whose UUID may be written in
-// either case.
+// draw returns the shard's number for a server, however its UUID is spelt.
 func draw(uuid string, shard int) uint64 {
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(strings.ToLower(uuid))) // a hash never fails
+	_, _ = h.Write([]byte(config.ServerKey(uuid))) // a hash never fails
 	n := h.Sum64() + uint64(shard)*0x9e3779b97f4a7c15
 	// FNV mixes its last bytes badly; this is the finalizer of SplitMix64.
 	n = (n ^ n>>30) * 0xbf58476d1ce4e5b9

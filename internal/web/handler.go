@@ -66,14 +66,15 @@ func New(o Options) (http.Handler, error) {
 		return nil, err
 	}
 	mux, turns := http.NewServeMux(), newQueue()
-	mux.Handle("GET "+o.TelemetryPath, limited(expose.Handler(expose.Options{Scrape: o.Scrape, Others: o.Others, Failed: h.scrapeFailed}), o.MaxRequests))
+	metrics := expose.Handler(expose.Options{Scrape: o.Scrape, Others: o.Others, Failed: h.scrapeFailed})
+	mux.Handle("GET "+o.TelemetryPath, atMost(o.MaxRequests, ", or raise --web.max-requests", metrics))
 	mux.HandleFunc("GET /{$}", turns.limit(h.landing))
 	mux.HandleFunc("GET /status", turns.limit(h.status))
 	mux.HandleFunc("GET /status/server", turns.limit(h.server))
 	mux.HandleFunc("GET /api/v1/status", turns.limit(h.apiStatus))
 	mux.HandleFunc("GET /api/v1/status/server", turns.limit(ofServer(h.apiServer)))
 	mux.HandleFunc("GET /config", h.config)
-	mux.HandleFunc("GET /sd", atMost(maxLists, h.targets))
+	mux.Handle("GET /sd", atMost(maxLists, "", http.HandlerFunc(h.targets)))
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		writeText(w, http.StatusOK, "healthy\n")
 	})

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"fmt"
 	"net/http"
 	"runtime"
 	"sync/atomic"
@@ -37,22 +36,4 @@ func (q *queue) limit(next http.HandlerFunc) http.HandlerFunc {
 			q.waiting.Add(-1)
 		}
 	}
-}
-
-// limited answers 503 while so many requests are being served; 0 is no limit.
-func limited(next http.Handler, limit int) http.Handler {
-	if limit == 0 {
-		return next
-	}
-	places := make(chan struct{}, limit)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case places <- struct{}{}:
-			defer func() { <-places }()
-			next.ServeHTTP(w, r)
-		default:
-			http.Error(w, fmt.Sprintf("%d scrapes are being served, which is the limit: try again later, or raise --web.max-requests", limit),
-				http.StatusServiceUnavailable)
-		}
-	})
 }

@@ -111,7 +111,7 @@ func prepare(t *testing.T, u unit) {
 	}
 }
 
-// command returns a command line of the unit, to be run as the unit would run it.
+// command gives a command line of the unit, to be run as the unit would run it.
 func (u unit) command(t *testing.T, line string) *exec.Cmd {
 	t.Helper()
 	var arguments []string
@@ -132,7 +132,7 @@ func (u unit) command(t *testing.T, line string) *exec.Cmd {
 	return cmd
 }
 
-// arguments returns ARGS of the unit's EnvironmentFile, which may be absent.
+// arguments gives ARGS of the unit's EnvironmentFile, which may be absent.
 func (u unit) arguments(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile(strings.TrimPrefix(u["EnvironmentFile"], "-"))

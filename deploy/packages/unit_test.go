@@ -34,7 +34,7 @@ func readUnit(t *testing.T, path string) unit {
 	return settings
 }
 
-// keyFolder returns the folder whose files become credentials, and their prefix.
+// keyFolder gives the folder whose files become credentials, and their prefix.
 func (u unit) keyFolder(t *testing.T) (folder, prefix string) {
 	t.Helper()
 	id, folder, found := strings.Cut(u["LoadCredential"], ":")

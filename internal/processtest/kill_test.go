@@ -146,7 +146,7 @@ func TestKillsCountNothingTwiceAndLoseNothing(t *testing.T) {
 	first.Kill()
 	for range kills {
 		// Killed before it listens, or at any moment after some errors have begun.
-		errors, moment := l.random.IntN(7), boot
+		errors, moment := l.random.IntN(4), boot
 		p := Launch(t, args...)
 		if errors > 0 {
 			l.live(p, errors)

@@ -22,7 +22,7 @@ type metric struct {
 	server     func(v scan.View) (value float64, there bool)
 	subtask    func(v scan.View, s *scan.Subtask) (value float64, there bool)
 	errorCount func(e *scan.ErrorCount) float64
-	serverScan func(s *scan.ServerScan) float64
+	serverScan func(s *scan.ServerScan) (value float64, there bool)
 	// The others put any number of values; labels are those after account.
 	totals  func(t *scan.Totals, put put)
 	account func(s *scan.AccountStatus, now time.Time, put put)
@@ -78,7 +78,7 @@ func serverMetrics(configured []string) []metric {
 			name: "aliyun_vulscan_server_scan_status", labels: []string{"account", "uuid", "server", "task_id"},
 			help: "The scan of one server within a task, as the task's list has it: 0 not started, 1 started, 2 completed, 3 failed, 4 timed out. " +
 				"For a failed one look at subtask_error of the same server.",
-			serverScan: func(s *scan.ServerScan) float64 { return s.Status },
+			serverScan: func(s *scan.ServerScan) (float64, bool) { return s.Status, !math.IsNaN(s.Status) },
 		},
 	}
 }

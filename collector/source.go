@@ -167,7 +167,9 @@ func (s *source) emitServerScans(v scan.View, values []string, e *expose.Emitter
 		}
 		for k := range v.ServerScans {
 			values[placeTaskID] = v.ServerScans[k].TaskID
-			e.Emit(i, values, m.serverScan(&v.ServerScans[k]), time.Time{})
+			if value, there := m.serverScan(&v.ServerScans[k]); there {
+				e.Emit(i, values, value, time.Time{})
+			}
 		}
 	}
 }

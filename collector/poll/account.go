@@ -29,13 +29,19 @@ const (
 type server struct {
 	entry     *scan.Entry  // what is published of it
 	latest    *scan.Record // what polls know
-	questions []sas.Query
+	covered   bool         // the lists of discovered tasks tell of all that it is asked for
+	offline   bool         // online_only alone would keep it out
 	due       time.Time
-	failures  int  // failed polls in a row
-	polling   bool // it is not in the queue
-	probe     bool // the poll under way tries whether credentials are accepted again
-	askedAnew bool // while it is polled, it came to be asked something else
-	gone      bool // it is no server of the account any more
+	dueAlone  time.Time // when it is due as far as its own polls tell
+	started   time.Time // start of the last poll
+	news      rank      // what lists say that no poll has looked at; noNews: nothing
+	newsAt    time.Time // since when there is news of this rank
+	newsRead  time.Time // polls that started before have not looked at all of it
+	failures  int       // failed polls in a row
+	polling   bool      // it is not in the queue
+	probe     bool      // the poll under way tries whether credentials are accepted again
+	askedAnew bool      // while it is polled, it came to be asked something else
+	gone      bool      // it is no server of the account any more
 
 	savedAt scan.Instant // the last success that the state has; under the stateWriter's mu
 	saving  bool         // a write of the server is under way; under the stateWriter's mu
@@ -51,6 +57,7 @@ type account struct {
 	policy    scan.CodePolicy
 	logger    log.Logger
 	wake      chan struct{} // look at the queue again
+	retargets chan struct{} // look for targets again
 
 	// These are set by configure and start, while nothing runs.
 	config config.Account
@@ -60,8 +67,13 @@ type account struct {
 
 	mu       sync.Mutex
 	servers  map[string]*server // by key
+	order    []*server          // the same, in the order of the configuration and the lists
 	starts   map[string]scan.Instant
 	found    discovery.Found
+	lists    map[string]*taskList // by task ID
+	statuses []scan.ListStatus    // what is published of lists
+	guided   bool                 // the lists say all that there is to say
+	kinds    taskIDKinds
 	queue    queue
 	inFlight int
 	breaker  breaker
@@ -72,7 +84,7 @@ type account struct {
 func newAccount(c config.Account, o *Options, w *stateWriter) *account {
 	a := &account{
 		options: o, writer: w, logger: log.With(o.Logger, "account", c.Name), wake: make(chan struct{}, 1),
-		servers: make(map[string]*server), failing: make(map[string]int),
+		retargets: make(chan struct{}, 1), lists: make(map[string]*taskList), servers: make(map[string]*server), failing: make(map[string]int),
 	}
 	// Results of calls that are no codes of the API's have labels in any case,
 	// so that no flood of codes can hide a timeout.
@@ -149,6 +161,7 @@ func (a *account) unlock() {
 	allowed, refused, lists := a.limiter.allowed(), a.breaker.open, unread(a.config.Discovery, a.found)
 	a.published.Update(func(s *scan.AccountStatus) {
 		s.Allowed, s.Refused, s.Found, s.Unread, s.DueAt = allowed, refused, a.found, lists, time.Time{}
+		s.Lists, s.IDs = a.statuses, a.kinds.known()
 		if waits {
 			s.DueAt = due
 		}
@@ -163,37 +176,61 @@ func (a *account) unlock() {
 // Those that stay keep what is known of them; those that are new get what the
 // state has. It is not called twice at once.
 func (a *account) retarget(found discovery.Found) {
-	list := targets(a.config, found, a.options.Owns)
-	stored := a.restore(list)
+	stored := a.restore(found)
 	now := a.now()
 	a.mu.Lock()
 	defer a.unlock()
-	a.found = found
-	a.starts = taskStarts(found)
-	gone := a.servers
-	a.servers = make(map[string]*server, len(list))
+	a.found, a.starts = found, taskStarts(found)
+	a.forgetTasks()
+	list := targets(a.config, found, a.options.Owns, func(key string) bool { return a.keepsOffline(key, stored) })
+	gone, covered := a.servers, covers(found)
+	a.servers, a.order = make(map[string]*server, len(list)), make([]*server, 0, len(list))
 	var added, left []*scan.Entry
+	var types []string
 	for _, t := range list {
 		s := gone[t.Key()]
 		if s == nil {
-			s = a.newServer(t, stored, now)
+			s = a.newServer(t.Target, stored, now)
 			added = append(added, s.entry)
 		} else {
 			delete(gone, t.Key())
-			a.renew(s, t, now)
+			a.renew(s, t.Target, now)
 		}
-		a.servers[t.Key()] = s
+		s.covered, s.offline = covered(t.Target), t.offline
+		a.servers[t.Key()], a.order = s, append(a.order, s)
+		types = withTypes(types, t.Types)
 	}
 	for _, s := range gone {
 		s.gone = true
 		left = append(left, s.entry)
 		a.noLongerFailing(s.latest.Failure)
 	}
-	types := scan.TypesOf(list)
 	a.published.Arrange(added, left)
 	a.published.Update(func(s *scan.AccountStatus) { s.Types = types })
 	a.options.Events.WatchTypes(a.config.Name, types)
-	a.requeue(list, now)
+	a.replan(now)
+}
+
+// withTypes returns a list of types with those of more that it lacks.
+func withTypes(types, more []string) []string {
+	for _, typ := range more {
+		if !slices.Contains(types, typ) {
+			types = append(types, typ)
+		}
+	}
+	return types
+}
+
+// keepsOffline reports whether a server stays watched that online_only alone
+// would keep out: a subtask of it is unfinished or failing, or an unfinished
+// task lists it. It is called with a.mu held.
+func (a *account) keepsOffline(key string, stored map[string]state.Server) bool {
+	if s := a.servers[key]; s != nil && s.latest.Troubled() || a.listed(key) {
+		return true
+	}
+	return a.servers[key] == nil && slices.ContainsFunc(stored[key].Subtasks, func(s state.Subtask) bool {
+		return s.Status != sas.StatusComplete || s.Code != ""
+	})
 }
 
 func taskStarts(found discovery.Found) map[string]scan.Instant {
@@ -207,7 +244,7 @@ func taskStarts(found discovery.Found) map[string]scan.Instant {
 // newServer returns a server that was not watched so far; stored is what the
 // state has.
 func (a *account) newServer(t *scan.Target, stored map[string]state.Server, now time.Time) *server {
-	s := &server{questions: questions(t), due: now, latest: &scan.Record{Target: t, Total: -1}}
+	s := &server{dueAlone: now, news: noNews, latest: &scan.Record{Target: t, Total: -1}}
 	if from, known := stored[t.Key()]; known {
 		s.latest = restored(t, from, &a.policy, scan.InstantOf(now))
 		s.savedAt = s.latest.LastSuccess
@@ -219,38 +256,41 @@ func (a *account) newServer(t *scan.Target, stored map[string]state.Server, now 
 // renew gives a server that stays what is now said of it. It is called with
 // a.mu held.
 func (a *account) renew(s *server, t *scan.Target, now time.Time) {
-	if s.latest.Target.Same(t) {
+	before := s.latest.Target
+	if before.Same(t) {
 		return
 	}
-	shown := s.entry.Record().With(t)
-	if s.latest == s.entry.Record() {
-		s.latest = shown // mostly: then nothing is held twice
-	} else {
-		s.latest = s.latest.With(t)
-	}
-	a.published.Publish(s.entry, shown)
-	if asked := questions(t); !slices.EqualFunc(asked, s.questions, sameQuestion) {
-		s.questions, s.due, s.askedAnew = asked, now, true
+	left := slices.DeleteFunc(slices.Clone(before.TaskIDs), func(id string) bool { return slices.Contains(t.TaskIDs, id) })
+	a.amend(s, func(r *scan.Record) {
+		r.DropTasks(left)
+		r.Target = t
+	})
+	if !slices.Equal(before.TaskIDs, t.TaskIDs) || !slices.Equal(before.Types, t.Types) {
+		s.dueAlone, s.askedAnew = now, true
 	}
 }
 
-// requeue builds the queue anew, in the order of the targets. Servers that are
-// being polled come back to it by themselves. It is called with a.mu held.
-func (a *account) requeue(list []*scan.Target, now time.Time) {
-	a.queue.clear()
-	for _, t := range list {
-		if s := a.servers[t.Key()]; !s.polling {
-			a.enqueue(s, now)
-		}
+// amend changes what is known of a server apart from what polls find. It is
+// called with a.mu held.
+func (a *account) amend(s *server, change func(*scan.Record)) {
+	shown := *s.entry.Record()
+	change(&shown)
+	if s.latest == s.entry.Record() {
+		s.latest = &shown // mostly: then nothing is held twice
+	} else {
+		latest := *s.latest
+		change(&latest)
+		s.latest = &latest
 	}
+	a.published.Publish(s.entry, &shown)
 }
 
 // enqueue puts a server that is not being polled back into the queue. One that
 // there is nothing to ask about is not polled, nor is one twice by a Poller that
 // polls once. It is called with a.mu held.
 func (a *account) enqueue(s *server, now time.Time) {
-	if len(s.questions) > 0 && !s.gone && (!a.options.Once || !s.latest.Polled) {
-		a.queue.push(s, rankOf(s.latest, a.config.Settings, scan.InstantOf(now)))
+	if len(s.latest.Target.TaskIDs) > 0 && !s.gone && (!a.options.Once || !s.latest.Polled) {
+		a.queue.push(s, a.plan(s, now))
 	}
 }
 

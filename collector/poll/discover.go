@@ -16,13 +16,14 @@ func (a *account) discover(ctx context.Context) (stop func()) {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	found := make(chan discovery.Found, 1)
+	found, read := make(chan discovery.Found, 1), newReadings()
 	var running sync.WaitGroup
 	running.Go(func() {
 		discovery.Run(ctx, discovery.Options{
 			Account: a.config.Name, Tasks: a.config.Discovery.Tasks, Servers: a.config.Discovery.Servers, Types: a.config.Types,
 			API: &pacedDiscovery{account: a}, Logger: a.options.Logger, Known: a.found,
 			Found: func(f discovery.Found) { replace(found, f) },
+			Scans: a.scanOptions(read.add),
 		})
 	})
 	running.Go(func() {
@@ -30,6 +31,13 @@ func (a *account) discover(ctx context.Context) (stop func()) {
 			select {
 			case f := <-found:
 				a.discovered(f)
+			case <-read.some:
+				for _, r := range read.take() {
+					a.listRead(r)
+				}
+			case <-a.retargets:
+				a.retarget(a.lastFound())
+				a.look()
 			case <-ctx.Done():
 				return
 			}
@@ -39,6 +47,48 @@ func (a *account) discover(ctx context.Context) (stop func()) {
 		cancel()
 		running.Wait()
 	}
+}
+
+// readings hold the results of reading lists until somebody takes them.
+type readings struct {
+	some chan struct{} // there are any
+
+	mu   sync.Mutex
+	list []discovery.ServerScans
+}
+
+func newReadings() *readings { return &readings{some: make(chan struct{}, 1)} }
+
+func (r *readings) add(result discovery.ServerScans) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.list = append(r.list, result)
+	select {
+	case r.some <- struct{}{}:
+	default:
+	}
+}
+
+func (r *readings) take() []discovery.ServerScans {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := r.list
+	r.list = nil
+	return list
+}
+
+// lookForTargets has the account's targets be found out again.
+func (a *account) lookForTargets() {
+	select {
+	case a.retargets <- struct{}{}:
+	default:
+	}
+}
+
+func (a *account) lastFound() discovery.Found {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.found
 }
 
 // replace puts what was found last into a channel that has room for one. Only
@@ -57,8 +107,9 @@ func (a *account) discovered(found discovery.Found) {
 	a.mu.Lock()
 	same := sameTargets(a.found, found)
 	if same { // the servers known so far let the memory of the new list go
-		found.Servers.Items = a.found.Servers.Items
+		found.Servers.Items, found.Offline = a.found.Servers.Items, a.found.Offline
 		a.found, a.starts = found, taskStarts(found)
+		a.replan(a.now())
 	}
 	a.unlock()
 	if !same {
@@ -83,13 +134,13 @@ type pageCount struct{ last, now int }
 // OnceTasks implements discovery.API.
 func (d *pacedDiscovery) OnceTasks(ctx context.Context, q sas.TaskQuery) (*sas.Page[sas.Task], error) {
 	patience := d.patience(sas.ActionOnceTask, q.Number <= 1, d.account.config.Discovery.Tasks.RefreshInterval)
-	return discoveredPage(ctx, d.account, patience, func() (*sas.Page[sas.Task], error) { return d.account.api.OnceTasks(ctx, q) })
+	return listedPage(ctx, d.account, d.account.behind(patience), func() (*sas.Page[sas.Task], error) { return d.account.api.OnceTasks(ctx, q) })
 }
 
 // Instances implements discovery.API.
 func (d *pacedDiscovery) Instances(ctx context.Context, q sas.InstanceQuery) (*sas.Page[sas.Instance], error) {
 	patience := d.patience(sas.ActionInstances, q.Number <= 1 && q.Token == "", d.account.config.Discovery.Servers.RefreshInterval)
-	return discoveredPage(ctx, d.account, patience, func() (*sas.Page[sas.Instance], error) { return d.account.api.Instances(ctx, q) })
+	return listedPage(ctx, d.account, d.account.behind(patience), func() (*sas.Page[sas.Instance], error) { return d.account.api.Instances(ctx, q) })
 }
 
 // patience is how long a page's call lets polls go first.
@@ -111,10 +162,15 @@ func (d *pacedDiscovery) patience(action string, first bool, interval time.Durat
 	return interval / 2 / time.Duration(max(n.last, n.now)+1)
 }
 
-// discoveredPage asks for a page of a list. Its failure says nothing of other
+// behind returns a turn that comes after waiting polls, for so long at most.
+func (a *account) behind(patience time.Duration) func(context.Context) error {
+	return func(ctx context.Context) error { return a.limiter.waitBehind(ctx, patience) }
+}
+
+// listedPage asks for a page of a list. Its failure says nothing of other
 // operations: the account's polling goes on.
-func discoveredPage[T any](ctx context.Context, a *account, patience time.Duration, send func() (*sas.Page[T], error)) (*sas.Page[T], error) {
-	page, failed := call(ctx, a, func(ctx context.Context) error { return a.limiter.waitBehind(ctx, patience) }, a.isRefused, send)
+func listedPage[T any](ctx context.Context, a *account, turn func(context.Context) error, send func() (*sas.Page[T], error)) (*sas.Page[T], error) {
+	page, failed := call(ctx, a, turn, a.isRefused, send)
 	if failed != nil {
 		return nil, failed
 	}

@@ -19,6 +19,7 @@ import (
 // API is what polling needs of Security Center; *sas.Client is one.
 type API interface {
 	discovery.API
+	discovery.ScanAPI
 	// VulCheckTaskStatusDetail makes one attempt. Its error is a *sas.Error.
 	VulCheckTaskStatusDetail(ctx context.Context, q sas.Query) (*sas.Answer, error)
 	// Close frees idle connections.

@@ -5,40 +5,50 @@ import (
 	"time"
 )
 
-// turnAfter is how many polls in a row go before a server of the last rank that
-// has waited for longer than the queue's patience. Without it a quota that
-// unfinished scans use up would let all that is known of the others go stale.
+// turnAfter is how many polls in a row go before a server without news that has
+// waited for longer than the queue's patience. Without it a quota that others
+// use up would let all that is known of it go stale.
 const turnAfter = 9
 
 // queue holds the servers that wait for their next poll. The zero value is an
 // empty queue; it is not safe for concurrent use.
 type queue struct {
 	ranks      [ranks]dueHeap
-	patience   time.Duration // how long past its time a server of the last rank waits for its turn
+	patience   time.Duration // how long past its time a server without news waits for its turn
 	passedOver int           // polls since such a server waits
 }
 
 func (q *queue) push(s *server, r rank) { heap.Push(&q.ranks[r], s) }
 
-// remove empties the queue.
+// clear empties the queue.
 func (q *queue) clear() { q.ranks = [ranks]dueHeap{} }
 
 // pop returns the server to poll now: the most overdue one of the lowest rank
 // that has any due, but see turnAfter. It returns nil if none is due.
 func (q *queue) pop(now time.Time) *server {
-	last := &q.ranks[ranks-1]
-	impatient := len(*last) > 0 && (*last)[0].due.Sub(now) < -q.patience
-	if impatient && q.passedOver >= turnAfter {
+	late := q.late(now)
+	if late != nil && q.passedOver >= turnAfter {
 		q.passedOver = 0
-		return heap.Pop(last).(*server)
+		return heap.Pop(late).(*server)
 	}
 	for i := range q.ranks {
 		if h := &q.ranks[i]; len(*h) > 0 && !(*h)[0].due.After(now) {
 			q.passedOver++
-			if !impatient || h == last {
+			if late == nil || h == late {
 				q.passedOver = 0
 			}
 			return heap.Pop(h).(*server)
+		}
+	}
+	return nil
+}
+
+// late returns the heap whose first server has waited beyond the patience, nil
+// if there is none. It looks from the last rank up.
+func (q *queue) late(now time.Time) *dueHeap {
+	for r := rankOther; r > rankStarted; r-- {
+		if h := &q.ranks[r]; len(*h) > 0 && now.Sub((*h)[0].due) > q.patience {
+			return h
 		}
 	}
 	return nil

@@ -1,22 +1,23 @@
 package poll
 
 import (
+	"slices"
 	"time"
 
 	"aliyun_vulscan_exporter/collector/scan"
+	"aliyun_vulscan_exporter/internal/discovery"
 	"aliyun_vulscan_exporter/internal/state"
 )
 
 // restore reads what the state has of servers that the account does not know.
-func (a *account) restore(list []*scan.Target) map[string]state.Server {
+func (a *account) restore(found discovery.Found) map[string]state.Server {
 	if a.writer == nil {
 		return nil
 	}
 	a.mu.Lock()
-	known := true
-	for _, t := range list {
-		known = known && a.servers[t.Key()] != nil
-	}
+	first := a.found.Servers.At.IsZero() // an offline server may have been watched before
+	list := targets(a.config, found, a.options.Owns, func(key string) bool { return first || a.servers[key] != nil || a.listed(key) })
+	known := !slices.ContainsFunc(list, func(t target) bool { return a.servers[t.Key()] == nil })
 	a.mu.Unlock()
 	if known {
 		return nil

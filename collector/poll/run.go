@@ -94,7 +94,7 @@ func (a *account) take(now time.Time) (s *server, wait time.Duration, due bool) 
 	}
 	first, waits := a.queue.due()
 	switch {
-	case !waits:
+	case !waits || a.options.Once && !a.listsTried(): // polled once, every server is asked by all IDs that there are
 		return nil, -1, false
 	case first.After(now):
 		return nil, first.Sub(now), false
@@ -116,7 +116,8 @@ func (a *account) take(now time.Time) (s *server, wait time.Duration, due bool) 
 func (a *account) triedAll() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.breaker.open || unread(a.config.Discovery, a.found) == 0
+	_, waits := a.queue.due()
+	return a.breaker.open || !waits && unread(a.config.Discovery, a.found) == 0 && a.listsTried()
 }
 
 // look has the loop look at the queue again.
@@ -132,7 +133,10 @@ func (a *account) look() {
 func (a *account) poll(ctx context.Context, s *server) {
 	start := a.now()
 	a.mu.Lock()
-	questions := s.questions
+	leaf := leaves(s.latest)
+	root, own := a.kinds.wanted(start)
+	questions := questions(s.latest.Target, leaf, root, own)
+	s.askedAnew = false
 	a.mu.Unlock()
 	results := make([]scan.CallResult, len(questions))
 	var failed *sas.Error
@@ -155,6 +159,7 @@ func (a *account) poll(ctx context.Context, s *server) {
 		results[i] = scan.CallResult{Answer: answer, Err: err}
 		if err == nil {
 			a.options.Events.Anomalies(a.config.Name, answer.Anomalies)
+			a.underRoots(answer, leaf, root && own)
 			continue
 		}
 		failed = err
@@ -190,8 +195,10 @@ func (a *account) finish(s *server, start time.Time, results []scan.CallResult, 
 	}
 	before := s.latest
 	next, ended := before.Next(results, &a.policy, scan.InstantOf(now))
-	a.schedule(s, next, start, failed, now)
 	s.latest = next
+	a.schedule(s, start, failed, now)
+	a.plan(s, now)
+	next.Due = scan.InstantOf(s.due)
 	update := &pendingUpdate{account: a, server: s, record: next, ended: ended, failures: newFailures(before, next)}
 	if a.writer == nil || !a.writer.take(update) {
 		a.show(update)
@@ -202,30 +209,51 @@ func (a *account) finish(s *server, start time.Time, results []scan.CallResult, 
 	a.judge(failed, now)
 	a.noticeCondition(before, next, failed)
 	a.enqueue(s, now)
+	if s.offline && !a.keepsOffline(next.Target.Key(), nil) {
+		a.lookForTargets()
+	}
 }
 
-// schedule decides when a server is due again. It is called with a.mu held.
-func (a *account) schedule(s *server, next *scan.Record, start time.Time, failed *sas.Error, now time.Time) {
+// underRoots gives an answer's subtasks the IDs of root tasks, and learns from it
+// which kinds of ID the service knows if it was asked for both.
+func (a *account) underRoots(answer *sas.Answer, leaf map[string]string, both bool) {
+	if len(leaf) == 0 {
+		return
+	}
+	byRoot, byLeaf := underRoots(answer, leaf)
+	if both && len(answer.Subtasks) > 0 {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.kinds.learn(byRoot, byLeaf, a.now())
+	}
+}
+
+// schedule takes note of a poll that ended, for plan. It is called with a.mu held.
+func (a *account) schedule(s *server, start time.Time, failed *sas.Error, now time.Time) {
 	wait := probeInterval // a refusal says nothing of the server
 	if !refusal(failed) {
 		s.failures++
 		if failed == nil {
 			s.failures = 0
 		}
-		wait = nextPoll(next, s.failures, a.config.Settings, rand.Float64(), scan.InstantOf(now))
+		wait = nextPoll(s.latest, s.failures, a.config.Settings, rand.Float64(), scan.InstantOf(now))
 	}
-	s.due = start.Add(wait)
+	s.started, s.dueAlone = start, start.Add(wait)
 	if s.askedAnew {
-		s.due, s.askedAnew = now, false
+		s.dueAlone = now
 	}
-	next.Due = scan.InstantOf(s.due)
+	if failed == nil && !start.Before(s.newsRead) {
+		s.news = noNews
+	}
 }
 
 // show publishes what a poll of a server found. It is called with a.mu held.
 func (a *account) show(u *pendingUpdate) {
 	r := u.record
-	if now := u.server.latest.Target; r.Target != now { // it was given another name meanwhile
-		r = r.With(now)
+	if now := u.server.latest; r != now { // other things may be known of it by now
+		other := *r
+		other.Target, other.ServerScans, other.Confirmed = now.Target, now.ServerScans, now.Confirmed
+		r = &other
 	}
 	a.published.Publish(u.server.entry, r)
 	for typ, n := range u.failures {

@@ -9,33 +9,42 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
+// target is a server to be polled.
+type target struct {
+	*scan.Target
+	offline bool // online_only alone would keep it out
+}
+
 // targets returns the servers of an account: those of its configuration, and
 // after them those that were only discovered and that owns says are this
-// process's. What the configuration says of a server counts; every server is
+// process's. Of those that online_only keeps out there are those that keep says
+// are to stay. What the configuration says of a server counts; every server is
 // asked for discovered tasks too.
-func targets(c config.Account, found discovery.Found, owns func(uuid string) bool) []*scan.Target {
-	discovered := make(map[string]*discovery.Server, len(found.Servers.Items))
-	for i := range found.Servers.Items {
-		s := &found.Servers.Items[i]
-		discovered[scan.KeyOf(s.UUID)] = s
+func targets(c config.Account, found discovery.Found, owns, keep func(key string) bool) []target {
+	discovered := make(map[string]*discovery.Server, len(found.Servers.Items)+len(found.Offline))
+	for _, some := range [][]discovery.Server{found.Offline, found.Servers.Items} {
+		for i := range some {
+			discovered[scan.KeyOf(some[i].UUID)] = &some[i]
+		}
 	}
 	with := taskAdder{found: taskIDs(found)}
-	list := make([]*scan.Target, 0, len(c.Servers))
+	list := make([]target, 0, len(c.Servers)+len(found.Servers.Items))
 	for _, s := range c.Servers {
 		t := &scan.Target{Server: s}
 		t.TaskIDs = with.to(s.TaskIDs)
 		t.AssetInfo = discovered[t.Key()]
-		list = append(list, t)
+		list = append(list, target{Target: t})
 		delete(discovered, t.Key())
 	}
-	for i := range found.Servers.Items {
-		s := &found.Servers.Items[i]
-		if discovered[scan.KeyOf(s.UUID)] != nil && (owns == nil || owns(s.UUID)) {
-			delete(discovered, scan.KeyOf(s.UUID))
-			list = append(list, &scan.Target{
-				Server:    config.Server{UUID: s.UUID, Name: s.Name, TaskIDs: with.to(c.TaskIDs), Types: s.Types},
-				AssetInfo: s,
-			})
+	for _, some := range [][]discovery.Server{found.Servers.Items, found.Offline} {
+		for i := range some {
+			s, key := &some[i], scan.KeyOf(some[i].UUID)
+			if discovered[key] != s || owns != nil && !owns(s.UUID) || !s.Online && c.Discovery.Servers.OnlineOnly && !keep(key) {
+				continue
+			}
+			delete(discovered, key)
+			t := &scan.Target{Server: config.Server{UUID: s.UUID, Name: s.Name, TaskIDs: with.to(c.TaskIDs), Types: s.Types}, AssetInfo: s}
+			list = append(list, target{t, !s.Online && c.Discovery.Servers.OnlineOnly})
 		}
 	}
 	return list
@@ -73,8 +82,19 @@ func (a *taskAdder) to(configured []string) []string {
 
 // sameTargets reports whether two findings lead to the same targets.
 func sameTargets(a, b discovery.Found) bool {
-	return slices.Equal(taskIDs(a), taskIDs(b)) &&
-		slices.EqualFunc(a.Servers.Items, b.Servers.Items, func(a, b discovery.Server) bool { return a.Same(&b) })
+	same := func(a, b discovery.Server) bool { return a.Same(&b) }
+	return slices.Equal(taskIDs(a), taskIDs(b)) && slices.Equal(runningOf(a), runningOf(b)) &&
+		slices.EqualFunc(a.Servers.Items, b.Servers.Items, same) && slices.EqualFunc(a.Offline, b.Offline, same)
+}
+
+// runningOf returns the IDs of the tasks that have not ended.
+func runningOf(found discovery.Found) (ids []string) {
+	for i := range found.Tasks.Items {
+		if t := &found.Tasks.Items[i]; !t.Ended() {
+			ids = append(ids, t.ID)
+		}
+	}
+	return ids
 }
 
 // stillDiscovered returns what was found of the kinds that are discovered.
@@ -83,7 +103,7 @@ func stillDiscovered(c config.Discovery, found discovery.Found) discovery.Found 
 		found.Tasks = discovery.List[sas.Task]{}
 	}
 	if c.Servers == nil {
-		found.Servers = discovery.List[discovery.Server]{}
+		found.Servers, found.Offline = discovery.List[discovery.Server]{}, nil
 	}
 	return found
 }
@@ -105,18 +125,4 @@ func unread(c config.Discovery, found discovery.Found) (lists int) {
 func readCompletely(c config.Discovery, found discovery.Found) bool {
 	return (c.Tasks == nil || !found.Tasks.At.IsZero() && found.Tasks.Err == nil) &&
 		(c.Servers == nil || !found.Servers.At.IsZero() && found.Servers.Err == nil)
-}
-
-// questions returns the calls that a poll of a server takes: its tasks share
-// their types, so they travel together, in chunks.
-func questions(t *scan.Target) []sas.Query {
-	var list []sas.Query
-	for ids := range slices.Chunk(t.TaskIDs, maxTaskIDs) {
-		list = append(list, sas.Query{UUID: t.UUID, TaskIDs: ids, Types: t.Types})
-	}
-	return list
-}
-
-func sameQuestion(a, b sas.Query) bool {
-	return a.UUID == b.UUID && slices.Equal(a.TaskIDs, b.TaskIDs) && slices.Equal(a.Types, b.Types)
 }

@@ -254,6 +254,19 @@ func (p *Problem) unlessOld(now Instant) *Problem {
 	return p
 }
 
+// DropTasks takes the subtasks of tasks out that the server is not asked for any
+// more. r must be a copy that nobody else has.
+func (r *Record) DropTasks(ids []string) {
+	dropped := func(s Subtask) bool { return slices.Contains(ids, s.TaskID) }
+	if len(ids) == 0 || !slices.ContainsFunc(r.Subtasks, dropped) {
+		return
+	}
+	before := *r
+	r.Subtasks = slices.DeleteFunc(slices.Clone(r.Subtasks), dropped)
+	markSuperseded(r.Subtasks)
+	r.Changes = before.rebased(r)
+}
+
 // SameKnowledge reports whether two records of one server say the same of its
 // subtasks and errors, whenever that was last confirmed.
 func (r *Record) SameKnowledge(as *Record) bool {

@@ -44,8 +44,14 @@ type Subtask struct {
 // has it.
 type ServerScan struct {
 	TaskID string  // the root task's
-	Status float64 // 0 not started, 1 started, 2 completed, 3 failed, 4 timed out; others as reported
+	LeafID string  // the ID of this server's part of it; empty: not known
+	Status float64 // 0 not started, 1 started, 2 completed, 3 failed, 4 timed out; others as reported; NaN: none
 	Since  Instant // first sight of that status
+}
+
+// Ended reports whether the scan goes on no more, well or badly.
+func (s ServerScan) Ended() bool {
+	return s.Status == sas.ScanCompleted || s.Status == sas.ScanFailed || s.Status == sas.ScanTimedOut
 }
 
 // ErrorCount is how often subtasks of one type went into one error code.
@@ -93,13 +99,6 @@ func (r *Record) State(refused bool) string {
 		return StatePending
 	}
 	return StateOK
-}
-
-// With returns the record with another target.
-func (r *Record) With(t *Target) *Record {
-	other := *r
-	other.Target = t
-	return &other
 }
 
 // Settled reports whether nothing more is to be expected of the server soon: it

@@ -1,0 +1,144 @@
+package poll
+
+import (
+	"slices"
+	"time"
+
+	"aliyun_vulscan_exporter/collector/scan"
+	"aliyun_vulscan_exporter/internal/sas"
+)
+
+const (
+	// enoughAnswers is after how many answered calls a kind of ID that was
+	// asked in each, and never answered, is asked no more.
+	enoughAnswers = 100
+	// askAgainAfter is how long until it is tried once more.
+	askAgainAfter = time.Hour
+)
+
+// taskIDKinds learns which IDs an account's service knows tasks by. Nothing
+// documents whether the call that tells of subtasks takes the ID of the root
+// task or that of the server's own part of it, its leaf. The zero value knows
+// nothing.
+type taskIDKinds struct {
+	calls, root, leaf int       // answered calls that asked for both, and how many of them were answered under each
+	triedAt           time.Time // when both were asked for although one never answers
+}
+
+// wanted returns which kinds the next call asks for where both are known.
+func (k *taskIDKinds) wanted(now time.Time) (root, leaf bool) {
+	if k.calls < enoughAnswers || now.Sub(k.triedAt) >= askAgainAfter {
+		return true, true
+	}
+	leaf = k.leaf > 0
+	return k.root > 0 || !leaf, leaf
+}
+
+// learn takes note of an answer to a call that asked for both.
+func (k *taskIDKinds) learn(root, leaf bool, now time.Time) {
+	if k.calls >= enoughAnswers {
+		k.triedAt = now
+	}
+	k.calls++
+	if root {
+		k.root++
+	}
+	if leaf {
+		k.leaf++
+	}
+	if k.calls == enoughAnswers {
+		k.triedAt = now
+	}
+}
+
+// known returns which kinds were answered so far, as AccountStatus has it.
+func (k *taskIDKinds) known() string {
+	switch {
+	case k.root > 0 && k.leaf > 0:
+		return "both"
+	case k.root > 0:
+		return "root"
+	case k.leaf > 0:
+		return "leaf"
+	}
+	return ""
+}
+
+// leaves are the IDs of a server's own parts of tasks, by the root task's ID.
+func leaves(r *scan.Record) map[string]string {
+	if len(r.ServerScans) == 0 {
+		return nil
+	}
+	ids := make(map[string]string, len(r.ServerScans))
+	for _, s := range r.ServerScans {
+		if s.LeafID != "" && s.LeafID != s.TaskID {
+			ids[s.TaskID] = s.LeafID
+		}
+	}
+	return ids
+}
+
+// questions returns the calls that a poll of a server takes: its tasks share
+// their types, so they travel together, in chunks. The two IDs of a task are
+// never parted.
+func questions(t *scan.Target, leaf map[string]string, wantRoot, wantLeaf bool) []sas.Query {
+	var list []sas.Query
+	var ids []string
+	flush := func() {
+		if len(ids) > 0 {
+			list = append(list, sas.Query{UUID: t.UUID, TaskIDs: ids, Types: t.Types})
+			ids = nil
+		}
+	}
+	if len(leaf) == 0 || !wantLeaf { // the target's own slices do
+		for some := range slices.Chunk(t.TaskIDs, maxTaskIDs) {
+			list = append(list, sas.Query{UUID: t.UUID, TaskIDs: some, Types: t.Types})
+		}
+		return list
+	}
+	for _, root := range t.TaskIDs {
+		own := leaf[root]
+		if len(ids)+2 > maxTaskIDs {
+			flush()
+		}
+		if wantRoot || own == "" {
+			ids = append(ids, root)
+		}
+		if own != "" {
+			ids = append(ids, own)
+		}
+	}
+	flush()
+	return list
+}
+
+// underRoots renames what an answer says under a leaf's ID to the root's, and
+// drops it where the answer says the same under the root's, which counts. It
+// reports which kinds of ID were answered.
+func underRoots(answer *sas.Answer, leaf map[string]string) (byRoot, byLeaf bool) {
+	rootOf := make(map[string]string, len(leaf))
+	for root, own := range leaf {
+		rootOf[own] = root
+	}
+	type key struct{ task, typ string }
+	told := make(map[key]bool)
+	for _, s := range answer.Subtasks {
+		if _, isRoot := leaf[s.TaskID]; isRoot {
+			byRoot = true
+			told[key{s.TaskID, s.Type}] = true
+		}
+	}
+	kept := answer.Subtasks[:0]
+	for _, s := range answer.Subtasks {
+		if root, isLeaf := rootOf[s.TaskID]; isLeaf {
+			byLeaf = true
+			if told[key{root, s.Type}] {
+				continue
+			}
+			s.TaskID = root
+		}
+		kept = append(kept, s)
+	}
+	answer.Subtasks = kept
+	return byRoot, byLeaf
+}

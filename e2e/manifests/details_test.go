@@ -5,20 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 )
-
-func rendered(t *testing.T, name string) []any {
-	t.Helper()
-	text, _, err := render(cases(t)[name])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return decodeAll(t, text)
-}
 
 func TestShardsShareTheServers(t *testing.T) {
 	s := find[appsv1.StatefulSet](rendered(t, "statefulset"))
@@ -49,29 +39,6 @@ func TestOnePodIsNeverTwo(t *testing.T) {
 	}
 }
 
-func TestRulesArriveWhole(t *testing.T) {
-	rule := find[monitoringv1.PrometheusRule](rendered(t, "everything"))
-	if rule == nil {
-		t.Fatal("no rules")
-	}
-	names := map[string]bool{}
-	for _, g := range rule.Spec.Groups {
-		for _, r := range g.Rules {
-			names[r.Alert+r.Record] = true
-			if r.Alert == "AliyunVulscanScanFailed" && !strings.Contains(r.Annotations["summary"], "{{ $labels.server }}") {
-				t.Errorf("Helm has replaced what Prometheus has to: %s", r.Annotations["summary"])
-			}
-		}
-	}
-	for line := range strings.Lines(read(t, "../../deploy/prometheus/alerts.yml") + read(t, "../../deploy/prometheus/recording.yml")) {
-		for _, key := range []string{"- alert: ", "- record: "} {
-			if _, name, found := strings.Cut(strings.TrimSpace(line), key); found && !names[name] {
-				t.Errorf("%s is missing", name)
-			}
-		}
-	}
-}
-
 func TestRoleByOIDCNeedsNoSecret(t *testing.T) {
 	pod, _ := podOf(t, rendered(t, "rrsa"))
 	environment := map[string]string{}
@@ -90,7 +57,7 @@ func TestRoleByOIDCNeedsNoSecret(t *testing.T) {
 
 // A field that Kubernetes does not know must not get through.
 func TestUnknownFieldsAreFound(t *testing.T) {
-	text, _, err := render(map[string]any{})
+	text, _, err := render(mapping{})
 	if err != nil {
 		t.Fatal(err)
 	}

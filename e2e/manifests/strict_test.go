@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,18 +18,23 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/util/yaml"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	strict "sigs.k8s.io/yaml"
 )
 
-// newObject gives the type that a manifest must fit.
+// newObject returns the type that a manifest must fit.
 func newObject(apiVersion, kind string) (any, error) {
 	objects := map[string]any{
-		"v1 ConfigMap": &corev1.ConfigMap{}, "v1 Service": &corev1.Service{}, "v1 ServiceAccount": &corev1.ServiceAccount{},
+		"v1 ConfigMap": &corev1.ConfigMap{}, "v1 Secret": &corev1.Secret{}, "v1 Pod": &corev1.Pod{},
+		"v1 Service": &corev1.Service{}, "v1 ServiceAccount": &corev1.ServiceAccount{},
 		"v1 PersistentVolumeClaim": &corev1.PersistentVolumeClaim{},
 		"apps/v1 Deployment":       &appsv1.Deployment{}, "apps/v1 StatefulSet": &appsv1.StatefulSet{},
 		"networking.k8s.io/v1 NetworkPolicy":      &networkingv1.NetworkPolicy{},
+		"networking.k8s.io/v1 Ingress":            &networkingv1.Ingress{},
+		"gateway.networking.k8s.io/v1 HTTPRoute":  &gatewayv1.HTTPRoute{},
 		"policy/v1 PodDisruptionBudget":           &policyv1.PodDisruptionBudget{},
 		"monitoring.coreos.com/v1 ServiceMonitor": &monitoringv1.ServiceMonitor{},
+		"monitoring.coreos.com/v1 PodMonitor":     &monitoringv1.PodMonitor{},
 		"monitoring.coreos.com/v1 PrometheusRule": &monitoringv1.PrometheusRule{},
 	}
 	if o, known := objects[apiVersion+" "+kind]; known {
@@ -37,7 +43,7 @@ func newObject(apiVersion, kind string) (any, error) {
 	return nil, fmt.Errorf("%s %s is nothing that the chart should make", apiVersion, kind)
 }
 
-// decode gives the objects of several documents; unknown and repeated fields
+// decode returns the objects of several documents; unknown and repeated fields
 // are errors.
 func decode(text string) ([]any, error) {
 	var objects []any
@@ -86,7 +92,7 @@ func decodeAll(t *testing.T, text string) []any {
 	return objects
 }
 
-// find gives the object of a type; nil if there is none.
+// find returns the object of a type; nil if there is none.
 func find[T any](objects []any) *T {
 	if found := all[T](objects); len(found) > 0 {
 		return found[0]
@@ -94,7 +100,7 @@ func find[T any](objects []any) *T {
 	return nil
 }
 
-// all gives the objects of a type.
+// all returns the objects of a type.
 func all[T any](objects []any) []*T {
 	var found []*T
 	for _, o := range objects {
@@ -105,7 +111,7 @@ func all[T any](objects []any) []*T {
 	return found
 }
 
-// podOf gives the pods' template, and the labels that select them.
+// podOf returns the pods' template, and the labels that select them.
 func podOf(t *testing.T, objects []any) (corev1.PodTemplateSpec, map[string]string) {
 	t.Helper()
 	if d := find[appsv1.Deployment](objects); d != nil {
@@ -121,25 +127,42 @@ func podOf(t *testing.T, objects []any) (corev1.PodTemplateSpec, map[string]stri
 func TestEveryManifestFitsItsType(t *testing.T) {
 	for name, values := range cases(t) {
 		t.Run(name, func(t *testing.T) {
-			text, _, err := render(values)
-			if err != nil {
-				t.Fatal(err)
-			}
-			objects := decodeAll(t, text)
+			objects := objectsOf(t, values)
 			pod, selector := podOf(t, objects)
-			checkSecurity(t, pod)
+			if _, own := values["podSecurityContext"]; !own {
+				checkSecurity(t, pod)
+			}
 			checkFlags(t, pod.Spec.Containers[0].Args)
 			checkVolumes(t, objects, pod)
 			checkSelectors(t, objects, pod.Labels, selector)
 			checkPorts(t, objects, pod.Spec.Containers[0])
-			existing, mine := values["existingConfigMap"].(string)
-			checkReferences(t, objects, pod.Spec, existing)
+			checkReferences(t, objects, pod.Spec)
 			checkPaths(t, pod.Spec)
-			if !mine {
-				checkConfiguration(t, find[corev1.ConfigMap](objects).Data["vulscan.yml"], mountsOf(pod.Spec.Containers[0])["credentials"])
+			if slices.Contains(pod.Spec.Containers[0].Args, "--demo") {
+				return // it has a configuration of its own
+			}
+			if text := configurationOf(objects); text != "" {
+				checkConfiguration(t, text, mountsOf(pod.Spec.Containers[0])["credentials"])
+			} else if values["existingConfigMap"] == nil && values["configExistingSecretName"] == nil {
+				t.Error("no configuration")
 			}
 		})
 	}
+}
+
+// configurationOf returns the configuration that the chart makes; "" for none.
+func configurationOf(objects []any) string {
+	for _, o := range all[corev1.ConfigMap](objects) {
+		if text := o.Data["vulscan.yml"]; text != "" {
+			return text
+		}
+	}
+	for _, o := range all[corev1.Secret](objects) {
+		if text := o.StringData["vulscan.yml"]; text != "" {
+			return text
+		}
+	}
+	return ""
 }
 
 // checkSecurity asks for what the restricted Pod Security Standard does, and a
@@ -158,8 +181,10 @@ func checkSecurity(t *testing.T, pod corev1.PodTemplateSpec) {
 		AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes,
 		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 	}
-	if c := pod.Spec.Containers[0].SecurityContext; !reflect.DeepEqual(c, wantOfContainer) {
-		t.Errorf("the container's security context: %v", c)
+	for _, c := range pod.Spec.Containers {
+		if !reflect.DeepEqual(c.SecurityContext, wantOfContainer) {
+			t.Errorf("the security context of %s: %v", c.Name, c.SecurityContext)
+		}
 	}
 	if pod.Spec.AutomountServiceAccountToken == nil || *pod.Spec.AutomountServiceAccountToken {
 		t.Error("the account's token is mounted")

@@ -49,7 +49,7 @@ func TestSettingsOfRulesArrive(t *testing.T) {
 		waits, expect string
 	}{
 		"the defaults": {mapping{}, "5m", `x{a="b"} + y > 86400`},
-		"others":       {mapping{"failedFor": "1h", "seconds": 691200, "selector": `job="j"`}, "1h", `x{a="b",job="j"} + y{job="j"} > 691200`},
+		"others":       {mapping{"failedFor": "1h", "seconds": 1209600.0, "selector": `job="j"`}, "1h", `x{a="b",job="j"} + y{job="j"} > 1209600`},
 	} {
 		loaded, err := loader.Load(chartFolder)
 		if err != nil {

@@ -24,25 +24,3 @@ namespaceSelector: {matchNames: [{{ $root.Release.Namespace }}]}
 selector:
   matchLabels: {{- include "vulscan.selector" $root | nindent 4 }}
 {{- end }}
-
-{{- /*
-The groups of rules. A name in a file of rules/ as %(name)s stands for a setting;
-rules/settings.yml has the defaults.
-*/}}
-{{- define "vulscan.rules" -}}
-{{- $settings := .Files.Get "rules/settings.yml" | default "{}" | fromYaml }}
-{{- range $name, $value := .Values.prometheusRule.settings }}
-{{- if not (hasKey $settings $name) }}{{ fail (printf "prometheusRule.settings: there is no setting %s" $name) }}{{ end }}
-{{- $_ := set $settings $name $value }}
-{{- end }}
-{{- range $kind := list "alerts" "recording" }}
-{{- $text := $.Files.Get (printf "rules/%s.tmpl" $kind) | default ($.Files.Get (printf "rules/%s.yml" $kind)) }}
-{{- range $name, $value := $settings }}{{ $text = replace (printf "%%(%s)s" $name) (toString $value) $text }}{{ end }}
-{{- /* What an empty selector leaves. */}}
-{{ ($text | replace ",}" "}" | replace "{}" "" | fromYaml).groups | toYaml }}
-{{- end }}
-{{- with .Values.prometheusRule.rules }}
-- name: {{ include "vulscan.name" $ }}
-  rules: {{- toYaml . | nindent 4 }}
-{{- end }}
-{{- end }}

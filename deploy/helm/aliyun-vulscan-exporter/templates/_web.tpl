@@ -86,6 +86,7 @@ the same pod), loopback (nobody else reaches it), prefix ("" or "/x"), telemetry
     - --watched-dir=/etc/aliyun_vulscan_exporter
     - {{ printf "--reload-url=%s" (.reloadURL | default (printf "http://%s:%d%s/-/reload" $web.host (int $web.port) $web.prefix)) | quote }}
     - --watch-interval=1m
+    - --retry-interval=1m # a configuration that is refused is refused again
     {{- range .extraArgs }}
     - {{ . | quote }}
     {{- end }}

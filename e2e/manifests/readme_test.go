@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -19,7 +20,7 @@ const (
 type value struct{ path, byDefault, meaning string }
 
 // rows returns the values that a node of values.yaml declares. A mapping is one
-// value if nothing in it has a comment. headings gets the comments on others.
+// value if nothing in it has a comment.
 func rows(path string, key, node *yaml.Node) ([]value, error) {
 	comment := strings.Join(strings.Fields(strings.ReplaceAll(key.HeadComment, "#", " ")), " ")
 	if !commented(node) {
@@ -90,7 +91,7 @@ func readme() (string, error) {
 	before, rest, begins := strings.Cut(string(text), tableBegins)
 	_, after, ends := strings.Cut(rest, tableEnds)
 	if !begins || !ends {
-		return "", fmt.Errorf("the chart's README has no place for the table of values")
+		return "", errors.New("the chart's README has no place for the table of values")
 	}
 	values, err := declared()
 	if err != nil {

@@ -8,8 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,7 +22,7 @@ import (
 )
 
 const (
-	nobody  = 65534
+	account = "aliyun_vulscan_exporter" // of the service
 	servers = 6
 	state   = "/var/lib/aliyun_vulscan_exporter"
 )
@@ -33,16 +35,16 @@ var keys = map[string]string{"production_id": "LTAI5tPackagedService0001", "prod
 // the package is newly installed and may be changed.
 func TestServiceRuns(t *testing.T) {
 	u := readUnit(t, "/usr/lib/systemd/system/"+unitName)
-	if out, err := u.command(t, u["ExecStartPre"]).CombinedOutput(); err == nil || !strings.Contains(string(out), "access_key_id_file: cannot read the file") {
-		t.Fatalf("unconfigured, ExecStartPre should say which key is missing: %v\n%s", err, out)
+	if out, err := u.command(t, u.settings["ExecStartPre"]).CombinedOutput(); err != nil {
+		t.Fatalf("ExecStartPre, as packaged: %v\n%s", err, out)
 	}
-	operate(t, u)
+	operate(t)
 	prepare(t, u)
-	if out, err := u.command(t, u["ExecStartPre"]).CombinedOutput(); err != nil {
+	if out, err := u.command(t, u.settings["ExecStartPre"]).CombinedOutput(); err != nil {
 		t.Fatalf("ExecStartPre: %v\n%s", err, out)
 	}
 
-	service := processtest.Start(t, u.command(t, u["ExecStart"]))
+	service := processtest.Start(t, u.command(t, u.settings["ExecStart"]))
 	service.UntilListening()
 	processtest.Until(t, "all servers are polled", func() error {
 		if ok := service.Scrape().Of("aliyun_vulscan_servers", `account="production"`, `state="ok"`).Sum(); ok != servers {
@@ -50,8 +52,8 @@ func TestServiceRuns(t *testing.T) {
 		}
 		return nil
 	})
-	if u["ExecReload"] != "/bin/kill -HUP $MAINPID" {
-		t.Fatalf("ExecReload=%s", u["ExecReload"])
+	if u.settings["ExecReload"] != "/bin/kill -HUP $MAINPID" {
+		t.Fatalf("ExecReload=%s", u.settings["ExecReload"])
 	}
 	service.Signal(syscall.SIGHUP)
 	service.Until("it has reloaded", func() bool {
@@ -70,7 +72,7 @@ func TestServiceRuns(t *testing.T) {
 
 // operate follows the instructions in vulscan.yml, with an account that is a
 // simulator's, and has the service listen on a free port.
-func operate(t *testing.T, u unit) {
+func operate(t *testing.T) {
 	t.Helper()
 	center, err := simulator.Start(t.Context(), simulator.Options{Accounts: []simulator.Account{{
 		Name: "production", AccessKeyID: keys["production_id"], AccessKeySecret: keys["production_secret"],
@@ -79,39 +81,63 @@ func operate(t *testing.T, u unit) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	folder, _ := u.keyFolder(t)
+	configuration := read(t, "/etc/aliyun_vulscan_exporter/vulscan.yml")
 	for name, key := range keys {
-		write(t, filepath.Join(folder, name), key+"\n")
+		command := regexp.MustCompile(`#        (install .*/dev/stdin ` + name + `)\b`).FindStringSubmatch(configuration)
+		if command == nil {
+			t.Fatalf("the instructions do not say how to make %s", name)
+		}
+		install := exec.CommandContext(t.Context(), "sh", "-c", command[1])
+		install.Dir, install.Stdin = credentials, strings.NewReader(key+"\n")
+		if out, err := install.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", command[1], err, out)
+		}
+		if info, err := os.Stat(filepath.Join(credentials, name)); err != nil || info.Mode().Perm() != 0o640 {
+			t.Fatalf("mode of %s: %v: %v", name, info.Mode(), err)
+		}
 	}
+	write(t, "/etc/aliyun_vulscan_exporter/vulscan.yml", withKeys(t, configuration))
 	edit(t, "/etc/aliyun_vulscan_exporter/vulscan.yml", "region: cn-hangzhou", "endpoint: "+center.URL)
 	edit(t, "/etc/default/aliyun_vulscan_exporter", `ARGS=""`, `ARGS="--web.listen-address=127.0.0.1:0 --log.level=info"`)
 }
 
-// prepare makes what systemd makes before it starts the service: its folder
-// for state, and its own copies of the keys.
+// prepare makes what systemd makes before it starts the service: the folder for state.
 func prepare(t *testing.T, u unit) {
 	t.Helper()
-	if u["StateDirectory"] != filepath.Base(state) || u["DynamicUser"] != "yes" {
-		t.Fatalf("StateDirectory=%s DynamicUser=%s", u["StateDirectory"], u["DynamicUser"])
+	if u.settings["StateDirectory"] != filepath.Base(state) {
+		t.Fatalf("StateDirectory=%s", u.settings["StateDirectory"])
 	}
-	folder, prefix := u.keyFolder(t)
-	if err := errors.Join(os.Mkdir(state, 0o700), os.Chown(state, nobody, nobody), os.MkdirAll(credentials, 0o755)); err != nil {
+	uid, gid := u.identity(t)
+	if err := errors.Join(os.Mkdir(state, 0o700), os.Chown(state, int(uid), int(gid))); err != nil {
 		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = os.RemoveAll(credentials)
-		_ = os.Remove(filepath.Dir(credentials)) // where systemd runs, it has more in it, and stays
-	})
-	for name := range keys {
-		loaded := filepath.Join(credentials, prefix+name)
-		write(t, loaded, read(t, filepath.Join(folder, name)))
-		if err := os.Chown(loaded, nobody, nobody); err != nil {
-			t.Fatal(err)
-		}
 	}
 }
 
-// command gives a command line of the unit, to be run as the unit would run it.
+// identity returns the IDs of the unit's user and group, which the package has made.
+func (u unit) identity(t *testing.T) (uid, gid uint32) {
+	t.Helper()
+	if u.settings["User"] != account || u.settings["Group"] != account {
+		t.Fatalf("User=%s Group=%s", u.settings["User"], u.settings["Group"])
+	}
+	found, err := user.Lookup(account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	group, err := user.LookupGroup(account)
+	if err != nil || group.Gid != found.Gid {
+		t.Fatalf("group %v, the user's is %s: %v", group, found.Gid, err)
+	}
+	number := func(text string) uint32 {
+		n, err := strconv.ParseUint(text, 10, 32)
+		if err != nil || n == 0 {
+			t.Fatalf("ID %q: %v", text, err)
+		}
+		return uint32(n)
+	}
+	return number(found.Uid), number(found.Gid)
+}
+
+// command returns a command line of the unit, to be run as the unit would run it.
 func (u unit) command(t *testing.T, line string) *exec.Cmd {
 	t.Helper()
 	var arguments []string
@@ -126,16 +152,17 @@ func (u unit) command(t *testing.T, line string) *exec.Cmd {
 		}
 	}
 	cmd := exec.CommandContext(t.Context(), arguments[0], arguments[1:]...)
-	cmd.Dir = u["WorkingDirectory"]
+	cmd.Dir = u.settings["WorkingDirectory"]
 	cmd.Env = []string{"PATH=/usr/bin:/bin"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	uid, gid := u.identity(t)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid}}
 	return cmd
 }
 
-// arguments gives ARGS of the unit's EnvironmentFile, which may be absent.
+// arguments returns ARGS of the unit's EnvironmentFile, which may be absent.
 func (u unit) arguments(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile(strings.TrimPrefix(u["EnvironmentFile"], "-"))
+	text, err := os.ReadFile(strings.TrimPrefix(u.settings["EnvironmentFile"], "-"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return ""
 	}

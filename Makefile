@@ -27,7 +27,7 @@ else
 RACE      :=
 endif
 
-.PHONY: build test race-check lint fmt bench demo cover fuzz promtool rules dashboards e2e packages image clean
+.PHONY: build test race-check lint fmt bench demo cover fuzz promtool rules dashboards e2e packages release image clean
 
 build: ## The static binary.
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BINARY) .
@@ -82,6 +82,9 @@ e2e: ## With real Prometheus servers, Alertmanager and VictoriaMetrics, which it
 packages: build ## deb and rpm, into dist/. For another machine: make packages GOARCH=arm64
 	mkdir -p dist
 	deploy/packages/build ./$(BINARY) dist
+
+release: ## Everything that a release consists of, for all platforms, into dist/release/.
+	GOOS= GOARCH= $(GO) run ./deploy/release
 
 image: ## The container image.
 	docker build -f deploy/docker/Dockerfile --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) -t $(BINARY) .

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -73,27 +72,24 @@ func zipped(entries []entry, date time.Time) ([]byte, error) {
 // Modes are the two that a program and its data need, whatever the umask was.
 func folderEntries(root string) ([]entry, error) {
 	var entries []entry
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || path == root {
-			return err
-		}
-		name, err := filepath.Rel(root, path)
-		if err != nil {
+	folder := os.DirFS(root)
+	err := fs.WalkDir(folder, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || name == "." {
 			return err
 		}
 		if d.IsDir() {
-			entries = append(entries, entry{name: filepath.ToSlash(name) + "/", mode: 0o755})
+			entries = append(entries, entry{name: name + "/", mode: 0o755})
 			return nil
 		}
 		info, err := d.Info()
 		if err != nil {
 			return err
 		}
-		e := entry{name: filepath.ToSlash(name), mode: 0o644}
+		e := entry{name: name, mode: 0o644}
 		if info.Mode()&0o100 != 0 {
 			e.mode = 0o755
 		}
-		e.content, err = os.ReadFile(path)
+		e.content, err = fs.ReadFile(folder, name)
 		entries = append(entries, e)
 		return err
 	})

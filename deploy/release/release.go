@@ -29,7 +29,7 @@ func (r *release) make(ctx context.Context, platforms []platform) error {
 	if err != nil {
 		return fmt.Errorf("making a scratch folder: %w", err)
 	}
-	defer os.RemoveAll(scratch)
+	defer func() { _ = os.RemoveAll(scratch) }()
 	if err := errors.Join(os.RemoveAll(r.out), os.MkdirAll(r.out, 0o755)); err != nil { //nolint:gosec // for everybody to read
 		return fmt.Errorf("emptying the release's folder: %w", err)
 	}

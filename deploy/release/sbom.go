@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -63,13 +64,13 @@ func newBOM(b build, p platform, binary []byte, parts []part) bom {
 	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80
 	main := newComponent("application", program, b.Version, []string{"Apache-2.0"})
 	main.PURL += fmt.Sprintf("?goarch=%s&goos=%s", p.arch, p.os)
-	main.Hashes = []hash{{"SHA-256", fmt.Sprintf("%x", sum)}}
+	main.Hashes = []hash{{"SHA-256", hex.EncodeToString(sum[:])}}
 	list := bom{
 		Schema: "http://cyclonedx.org/schema/bom-1.6.schema.json", BOMFormat: "CycloneDX", SpecVersion: "1.6", Version: 1,
 		SerialNumber: fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:16]),
 		Metadata:     bomMetadata{Timestamp: b.Date.Format(time.RFC3339), Component: main},
 	}
-	refs := []string{}
+	refs := make([]string, 0, len(parts))
 	for _, part := range parts {
 		c := newComponent("library", part.Path, part.Version, part.licenses)
 		list.Components = append(list.Components, c)

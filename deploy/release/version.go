@@ -24,14 +24,11 @@ type build struct {
 // ldflags returns what the linker has to be told, so that --version and
 // build_info know it.
 func (b build) ldflags() string {
-	flags := []string{"-s", "-w"}
-	for _, v := range [][2]string{
-		{"Version", b.Version}, {"Revision", b.Revision}, {"Branch", b.Branch},
-		{"BuildUser", b.User}, {"BuildDate", b.Date.Format("20060102-15:04:05")},
-	} {
-		flags = append(flags, fmt.Sprintf("-X %s.%s=%s", versionPackage, v[0], v[1]))
-	}
-	return strings.Join(flags, " ")
+	set := func(name, value string) string { return fmt.Sprintf("-X %s.%s=%s", versionPackage, name, value) }
+	return strings.Join([]string{
+		"-s -w", set("Version", b.Version), set("Revision", b.Revision), set("Branch", b.Branch),
+		set("BuildUser", b.User), set("BuildDate", b.Date.Format("20060102-15:04:05")),
+	}, " ")
 }
 
 // describe returns what a build of the present commit is. With SOURCE_DATE_EPOCH

@@ -54,7 +54,8 @@ func TestManifestsOfAlibabaCloudPageFindTheChartsPods(t *testing.T) {
 		if err := strict.UnmarshalStrict([]byte(manifest), object); err != nil {
 			t.Errorf("%v in\n%s", err, manifest)
 		}
-		labels, port := map[string]string{}, ""
+		var labels map[string]string
+		var port string
 		switch o := object.(type) {
 		case *monitoringv1.ServiceMonitor:
 			labels, port = o.Spec.Selector.MatchLabels, o.Spec.Endpoints[0].Port

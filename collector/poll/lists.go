@@ -130,15 +130,14 @@ func (a *account) hear(l *taskList, r discovery.ServerScans) {
 	listed := make(map[string]bool, len(r.Scans))
 	for _, of := range r.Scans {
 		key := keyOf(of)
+		l.status.ByStatus[scan.StatusPlace(of.Status)]++ // of all servers, as of other facts about tasks
 		if key == "" {
 			l.named = false
-			l.status.ByStatus[scan.StatusPlace(of.Status)]++
 			continue
 		}
 		if a.options.Owns != nil && !a.options.Owns(key) {
 			continue
 		}
-		l.status.ByStatus[scan.StatusPlace(of.Status)]++
 		listed[key] = true
 		if s := a.servers[key]; s != nil {
 			a.hearOf(s, r, of)

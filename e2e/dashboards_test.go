@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 	"time"
 
@@ -29,11 +28,15 @@ type dashboard struct {
 	Panels []struct {
 		Title   string
 		Targets []struct {
+			RefID   string
 			Expr    string
 			Instant bool
 		}
 	}
 }
+
+// part is a panel's query, or all queries of a panel if it names none.
+type part struct{ dashboard, panel, query string }
 
 // readDashboard decodes a generated dashboard.
 func readDashboard(t *testing.T, path string) dashboard {
@@ -45,21 +48,21 @@ func readDashboard(t *testing.T, path string) dashboard {
 	return d
 }
 
-// emptyByDesign are the panels that may have no data, by dashboard and title.
-func emptyByDesign(t *testing.T) map[[2]string]bool {
+// emptyByDesign are the panels and queries that may have no data.
+func emptyByDesign(t *testing.T) map[part]bool {
 	t.Helper()
-	var list []struct{ Dashboard, Panel, Why string }
+	var list []struct{ Dashboard, Panel, Query, Why string }
 	if err := yaml.Unmarshal([]byte(read(t, "../grafana/dashboards/empty_by_design.yml")), &list); err != nil {
 		t.Fatal(err)
 	}
-	panels := map[[2]string]bool{}
+	parts := map[part]bool{}
 	for _, p := range list {
 		if p.Why == "" {
 			t.Errorf("%s, %s: it is not said why it may be empty", p.Dashboard, p.Panel)
 		}
-		panels[[2]string{p.Dashboard, p.Panel}] = true
+		parts[part{p.Dashboard, p.Panel, p.Query}] = true
 	}
-	return panels
+	return parts
 }
 
 func TestEveryPanelHasData(t *testing.T) {
@@ -79,7 +82,8 @@ func TestEveryPanelHasData(t *testing.T) {
 				for _, p := range d.Panels {
 					for _, target := range p.Targets {
 						queries++
-						s.answers(t, d.UID+": "+p.Title, substitute(target.Expr, values), target.Instant, mayBeEmpty[[2]string{d.UID, p.Title}])
+						may := mayBeEmpty[part{d.UID, p.Title, ""}] || mayBeEmpty[part{d.UID, p.Title, target.RefID}]
+						s.answers(t, d.UID+": "+p.Title, substitute(target.Expr, values), target.Instant, may)
 					}
 				}
 			}
@@ -125,11 +129,15 @@ func substitute(expr string, values map[string]string) string {
 	})
 }
 
-var labelValues = regexp.MustCompile(`^label_values\((.+), (\w+)\)$`)
+// The two kinds of questions that variables ask.
+var (
+	labelValues = regexp.MustCompile(`^label_values\((.+), (\w+)\)$`)
+	queryResult = regexp.MustCompile(`^query_result\((.+)\)$`)
+)
 
 // variables chooses a value for every variable, by asking what it asks: all
-// where that can be chosen; else the value of a server that is failing, for
-// which all panels have something to show.
+// where that can be chosen; else a server that is failing, for which all
+// panels have something to show.
 func (s *server) variables(t *testing.T, d dashboard) map[string]string {
 	t.Helper()
 	values := map[string]string{"__rate_interval": "30s", "__interval": "5s", "__range": "5m"}
@@ -138,46 +146,44 @@ func (s *server) variables(t *testing.T, d dashboard) map[string]string {
 			continue
 		}
 		text, _ := v.Query.(map[string]any)["query"].(string)
+		if m := queryResult.FindStringSubmatch(text); m != nil {
+			values[v.Name] = s.failing(t, substitute(m[1], values))
+			continue
+		}
 		m := labelValues.FindStringSubmatch(text)
-		if m == nil {
+		if m == nil || !v.IncludeAll {
 			t.Fatalf("variable %s asks %q", v.Name, text)
 		}
-		var found []string
+		values[v.Name] = v.AllValue
+		if regexp.MustCompile("^" + v.AllValue + "$").MatchString("") {
+			continue // it need not have any
+		}
 		processtest.Until(t, "variable "+v.Name+" has values", func() error {
+			var found []string
 			err := s.api("label/"+m[2]+"/values", url.Values{"match[]": {substitute(m[1], values)}}, &found)
 			if err == nil && len(found) == 0 {
 				err = fmt.Errorf("none of %s", m[1])
 			}
 			return err
 		})
-		switch {
-		case v.IncludeAll:
-			values[v.Name] = v.AllValue
-		case v.Name == "server":
-			values[v.Name] = s.failing(t, found)
-		default:
-			values[v.Name] = found[0]
-		}
 	}
 	return values
 }
 
-// failing gives one of the servers that reports an error code and goes on doing so.
-func (s *server) failing(t *testing.T, among []string) string {
+// failing returns the UUID of one of the servers that a query returns, which
+// reports an error code and goes on doing so.
+func (s *server) failing(t *testing.T, among string) string {
 	t.Helper()
-	var name string
-	processtest.Until(t, "a server fails", func() error {
-		found, err := s.query(`aliyun_vulscan_subtask_error{task_id="16190385"}`)
+	var uuid string
+	processtest.Until(t, "a server fails that can be chosen", func() error {
+		found, err := s.query(`(` + among + `) and on (uuid) aliyun_vulscan_subtask_error{task_id="16190385"}`)
 		if err == nil && len(found) == 0 {
 			err = errors.New("none")
 		}
 		if err == nil {
-			name = found[0].Metric["server"]
+			uuid = found[0].Metric["uuid"]
 		}
 		return err
 	})
-	if !strings.Contains(strings.Join(among, "\n"), name) {
-		t.Fatalf("%s is none of the variable's %q", name, among)
-	}
-	return name
+	return uuid
 }

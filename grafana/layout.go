@@ -12,7 +12,8 @@ import (
 // panel is what every panel has, whatever it looks like.
 type panel struct {
 	title, description string
-	// unit is Grafana's name of one; empty says what no data means.
+	// unit is Grafana's name of one; a table has units of its columns instead.
+	// empty says what no data means.
 	unit, empty string
 	width       uint32 // of 24
 	queries     []query
@@ -26,7 +27,7 @@ type query struct {
 	now    bool // only the present values, as tables and numbers want them
 }
 
-// row is a heading and the panels under it, all of one height.
+// row is a heading, which may be absent, and the panels under it, all of one height.
 type row struct {
 	title  string
 	height uint32
@@ -39,13 +40,14 @@ const width = 24
 func lay(d *dashboard.Dashboard, rows []row) error {
 	var y, id uint32
 	for _, r := range rows {
-		id++
-		title, collapsed := r.title, false
-		d.Panels = append(d.Panels, dashboard.PanelOrRowPanel{RowPanel: &dashboard.RowPanel{
-			Type: "row", Id: id, Title: &title, Collapsed: collapsed, Panels: []dashboard.Panel{},
-			GridPos: &dashboard.GridPos{H: 1, W: width, X: 0, Y: y},
-		}})
-		y++
+		if r.title != "" {
+			id++
+			title := r.title
+			d.Panels = append(d.Panels, dashboard.PanelOrRowPanel{RowPanel: &dashboard.RowPanel{
+				Type: "row", Id: id, Title: &title, Panels: []dashboard.Panel{}, GridPos: &dashboard.GridPos{H: 1, W: width, X: 0, Y: y},
+			}})
+			y++
+		}
 		var x uint32
 		for _, p := range r.panels {
 			if x+p.width > width {
@@ -82,13 +84,19 @@ func (p panel) build(id uint32, at dashboard.GridPos) (dashboard.Panel, error) {
 	if built.FieldConfig == nil {
 		built.FieldConfig = &dashboard.FieldConfigSource{Overrides: []dashboard.DashboardFieldConfigSourceOverrides{}}
 	}
-	built.FieldConfig.Defaults.Unit, built.FieldConfig.Defaults.NoValue = &p.unit, &p.empty
+	built.FieldConfig.Defaults.NoValue = &p.empty
+	if p.unit != "" {
+		built.FieldConfig.Defaults.Unit = &p.unit
+	}
 	for i, q := range p.queries {
 		b := prometheus.NewDataqueryBuilder().Expr(q.expr).RefId(string(rune('A' + i))).Datasource(datasource).LegendFormat(q.legend)
 		if q.now {
-			b = b.Instant().Format(prometheus.PromQueryFormatTable)
+			b = b.Instant()
 		} else {
 			b = b.Range()
+		}
+		if built.Type == "table" {
+			b = b.Format(prometheus.PromQueryFormatTable)
 		}
 		target, err := b.Build()
 		if err != nil {

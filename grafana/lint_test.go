@@ -1,24 +1,22 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/promql/parser"
 )
 
 // shown is a dashboard as Grafana reads it: only what the lint looks at.
 type shown struct {
-	UID        string
-	Title      string
+	UID         string
+	Title       string
+	Annotations struct {
+		List []struct{ Target struct{ Expr string } }
+	}
 	Templating struct {
-		List []struct {
-			Name, Type string
-		}
+		List []struct{ Name, Type string }
 	}
 	Panels []shownPanel
 }
@@ -32,51 +30,71 @@ type shownPanel struct {
 		Expr, RefID string
 		Datasource  struct{ UID string }
 	}
+	Transformations []struct {
+		ID      string
+		Options struct {
+			ExcludeByName map[string]bool
+			RenameByName  map[string]string
+		}
+	}
 	FieldConfig struct {
-		Defaults  struct{ Unit, NoValue string }
-		Overrides []struct {
-			Properties []struct {
-				ID    string
-				Value any
+		Defaults struct {
+			Unit, NoValue string
+			Mappings      []shownMapping
+			Thresholds    struct {
+				Steps []struct {
+					Value *float64
+					Color string
+				}
 			}
 		}
+		Overrides []shownOverride
 	}
 }
 
-// metric is one as docs/metrics.md has it.
-type metric struct{ labels []string }
-
-// documented reads the table of docs/metrics.md.
-func documented() (map[string]metric, error) {
-	text, err := os.ReadFile("../docs/metrics.md")
-	if err != nil {
-		return nil, err
-	}
-	row := regexp.MustCompile("(?m)^\\| `(aliyun_vulscan_[a-z_]+)` \\| (gauge|counter|histogram) \\| ([^|]*)\\|")
-	all := map[string]metric{}
-	for _, m := range row.FindAllStringSubmatch(string(text), -1) {
-		list := strings.ReplaceAll(m[3], "S", "account, uuid, server, task_id, type")
-		names := []string{"instance", "job"}
-		for name := range strings.SplitSeq(list, ",") {
-			names = append(names, strings.TrimSpace(name))
-		}
-		if m[2] == "histogram" {
-			for _, suffix := range []string{"_bucket", "_count", "_sum"} {
-				all[m[1]+suffix] = metric{append(names, "le")}
-			}
-		}
-		all[m[1]] = metric{names}
-	}
-	return all, nil
+type shownMapping struct {
+	Options map[string]struct{ Text, Color string }
 }
 
-// lint gives what is wrong with a dashboard.
+type shownOverride struct {
+	Matcher    struct{ ID, Options string }
+	Properties []struct {
+		ID    string
+		Value any
+	}
+}
+
+// property returns an override's value of a property, nil if it has none.
+func (o shownOverride) property(id string) any {
+	for _, p := range o.Properties {
+		if p.ID == id {
+			return p.Value
+		}
+	}
+	return nil
+}
+
+// mappings returns an override's names and colours of values.
+func (o shownOverride) mappings() []shownMapping {
+	var list []shownMapping
+	if text, err := json.Marshal(o.property("mappings")); err != nil || json.Unmarshal(text, &list) != nil {
+		return nil
+	}
+	return list
+}
+
+// lint returns what is wrong with a dashboard.
 func lint(d shown, metrics map[string]metric, uids []string) []string {
 	var wrong []string
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	variables := map[string]bool{}
 	for _, v := range d.Templating.List {
 		variables[v.Name] = true
+	}
+	for _, a := range d.Annotations.List {
+		for _, problem := range lintQuery(a.Target.Expr, metrics) {
+			say("annotation: %s", problem)
+		}
 	}
 	ids := map[int]bool{}
 	var placed []shownPanel
@@ -95,7 +113,7 @@ func lint(d shown, metrics map[string]metric, uids []string) []string {
 		if p.Type == "row" {
 			continue
 		}
-		for _, problem := range lintPanel(p, metrics, variables, uids) {
+		for _, problem := range slices.Concat(lintPanel(p, metrics, variables, uids), lintUnits(p), lintColours(p)) {
 			say("%s: %s", p.Title, problem)
 		}
 	}
@@ -105,9 +123,6 @@ func lint(d shown, metrics map[string]metric, uids []string) []string {
 func lintPanel(p shownPanel, metrics map[string]metric, variables map[string]bool, uids []string) []string {
 	var wrong []string
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
-	if p.FieldConfig.Defaults.Unit == "" {
-		say("no unit")
-	}
 	if p.FieldConfig.Defaults.NoValue == "" {
 		say("no text for no data")
 	}
@@ -134,72 +149,104 @@ func lintPanel(p shownPanel, metrics map[string]metric, variables map[string]boo
 		}
 	}
 	for _, o := range p.FieldConfig.Overrides {
-		for _, property := range o.Properties {
-			text := fmt.Sprint(property.Value)
-			if m := regexp.MustCompile(`/d/([\w-]+)`).FindStringSubmatch(text); property.ID == "links" && (m == nil || !slices.Contains(uids, m[1])) {
-				say("a link leads nowhere: %s", text)
-			}
+		text := fmt.Sprint(o.property("links"))
+		m := regexp.MustCompile(`/d/([\w-]+)`).FindStringSubmatch(text)
+		if o.property("links") != nil && (m == nil || !slices.Contains(uids, m[1])) {
+			say("a link leads nowhere: %s", text)
 		}
 	}
 	return wrong
 }
 
-// withoutVariables makes a query of Prometheus' own of one of Grafana's.
-func withoutVariables(expr string) string {
-	expr = regexp.MustCompile(`\$__(rate_)?interval`).ReplaceAllString(expr, "5m")
-	return regexp.MustCompile(`\$__range`).ReplaceAllString(expr, "1h")
-}
-
-func lintQuery(expr string, metrics map[string]metric) []string {
-	parsed, err := parser.NewParser(parser.Options{}).ParseExpr(withoutVariables(expr))
-	if err != nil {
-		return []string{err.Error()}
+// lintUnits returns where a panel lacks a unit, and where a name or an ID would
+// be read as a number with one.
+func lintUnits(p shownPanel) []string {
+	if p.Type != "table" {
+		if p.FieldConfig.Defaults.Unit == "" {
+			return []string{"no unit"}
+		}
+		return nil
 	}
 	var wrong []string
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
-	var grouped []string
-	parser.Inspect(parsed, func(n parser.Node, _ []parser.Node) error {
-		switch n := n.(type) {
-		case *parser.AggregateExpr:
-			grouped = append(grouped, n.Grouping...)
-		case *parser.BinaryExpr:
-			if n.VectorMatching != nil {
-				grouped = append(grouped, n.VectorMatching.MatchingLabels...)
+	if p.FieldConfig.Defaults.Unit != "" {
+		say("a unit for all columns")
+	}
+	handled := map[string]bool{}
+	for _, o := range p.FieldConfig.Overrides {
+		field, unit := o.Matcher.Options, o.property("unit")
+		handled[field] = true
+		switch {
+		case strings.HasPrefix(field, "Value"):
+			if unit == nil {
+				say("no unit of the column %s", field)
 			}
+		case unit != nil && unit != "string":
+			say("the text column %s has the unit %v", field, unit)
 		}
-		return nil
-	})
-	for _, matchers := range parser.ExtractSelectors(parsed) {
-		name, byAccount := "", false
-		var used []string
-		for _, m := range matchers {
-			if m.Name == model.MetricNameLabel {
-				name = m.Value
-				continue
-			}
-			used = append(used, m.Name)
-			byAccount = byAccount || m.Name == "account" && m.Value == "$account"
+	}
+	names := map[string]string{}
+	for _, t := range p.Transformations {
+		for field := range t.Options.ExcludeByName {
+			handled[field] = true
 		}
-		known, ok := metrics[name]
-		if !ok {
-			if !strings.HasPrefix(name, "process_") && !strings.HasPrefix(name, "go_") && name != "up" {
-				say("there is no metric %s", name)
-			}
-			continue
+		for field, name := range t.Options.RenameByName {
+			names[field] = name
 		}
-		for _, label := range used {
-			if !slices.Contains(known.labels, label) {
-				say("%s has no label %s", name, label)
-			}
+	}
+	for _, t := range p.Targets {
+		field := "Value #" + t.RefID
+		if len(p.Targets) == 1 {
+			field = "Value"
 		}
-		for _, label := range grouped {
-			if !slices.Contains(known.labels, label) {
-				say("%s has no label %s to group by", name, label)
-			}
+		if !handled[field] {
+			say("nothing is said of the column %s", field)
 		}
-		if slices.Contains(known.labels, "account") && !byAccount {
-			say("%s is not of the chosen accounts", name)
+	}
+	for field := range handled {
+		if name, ok := names[field]; ok && strings.HasPrefix(name, "Value") {
+			say("the column %s is not named", field)
 		}
 	}
 	return wrong
+}
+
+// lintColours returns where a colour says what is not so: vermillion is for
+// what is bad, and what is bad has no other colour.
+func lintColours(p shownPanel) []string {
+	var wrong []string
+	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	palette := []string{grey, skyBlue, blue, orange, green, purple, vermillion}
+	steps := p.FieldConfig.Defaults.Thresholds.Steps
+	for i, s := range steps {
+		no := p.FieldConfig.Defaults.Unit == "bool_yes_no" && i == 0
+		low := p.FieldConfig.Defaults.Unit != "bool_yes_no" && i > 0
+		if (no || low) != (s.Color == bad) {
+			say("the threshold %d has the colour %s", i, s.Color)
+		}
+	}
+	all := p.FieldConfig.Defaults.Mappings
+	for _, o := range p.FieldConfig.Overrides {
+		all = append(all, o.mappings()...)
+		name := o.Matcher.Options
+		if colour, ok := o.property("color").(map[string]any); ok && isBad(name) && colour["fixedColor"] != bad {
+			say("%s has the colour %v", name, colour["fixedColor"])
+		}
+	}
+	for _, m := range all {
+		for _, v := range m.Options {
+			if isBad(v.Text) != (v.Color == bad) {
+				say("%s has the colour %s", v.Text, v.Color)
+			}
+			if !slices.Contains(palette, v.Color) {
+				say("the colour %s is not one that everybody can tell", v.Color)
+			}
+		}
+	}
+	return wrong
+}
+
+// isBad tells of a value's name whether somebody has to see to it.
+func isBad(name string) bool {
+	return slices.Contains([]string{"failed", "refused", "all fail", "No", "code"}, name)
 }

@@ -11,8 +11,12 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
-// folder is where the dashboards are, for provisioning and packages.
-const folder = "dashboards"
+// Folders of the dashboards: those for provisioning and packages, and the same
+// in the form that grafana.com and the import page of Grafana ask for.
+const (
+	provisioned = "dashboards"
+	importable  = "import"
+)
 
 func main() {
 	if err := run(); err != nil {
@@ -27,14 +31,14 @@ func run() error {
 		return err
 	}
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(folder, name), text, 0o644); err != nil { //nolint:gosec // others read it
+		if err := os.WriteFile(name, text, 0o644); err != nil { //nolint:gosec // others read it
 			return err
 		}
 	}
 	return nil
 }
 
-// generate gives every dashboard's file by its name.
+// generate returns every dashboard's files by their paths.
 func generate() (map[string][]byte, error) {
 	files := make(map[string][]byte)
 	for name, build := range map[string]func() (dashboard.Dashboard, error){"fleet.json": fleet, "server.json": server} {
@@ -46,7 +50,12 @@ func generate() (map[string][]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		files[name] = append(text, '\n')
+		files[filepath.Join(provisioned, name)] = append(text, '\n')
+		text, err = importForm(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		files[filepath.Join(importable, name)] = append(text, '\n')
 	}
 	return files, nil
 }

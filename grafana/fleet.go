@@ -26,9 +26,9 @@ func fleet() (dashboard.Dashboard, error) {
 func fleetNow() []panel {
 	return []panel{
 		{
-			title: "Accounts refused", unit: "short", empty: "no account", width: 3, look: number(1),
-			description: "Accounts whose calls Security Center refuses: nothing of them is known any more. The table of accounts names them, and the error code.",
-			queries:     []query{{expr: "count(" + refused() + ")\nor 0 * group(aliyun_vulscan_servers{" + ofAccounts + "})", now: true}},
+			title: "Accounts not polled", unit: "short", empty: "no account", width: 3, look: number(1),
+			description: "Accounts of which no server can be polled: their calls are refused, or fail in another way. The table of accounts names them, and the error code.",
+			queries:     []query{{expr: "count(" + blind() + ")\nor 0 * group(aliyun_vulscan_servers{" + ofAccounts + "})", now: true}},
 		},
 		{
 			title: "Servers not polled", unit: "short", empty: "no server watched", width: 3, look: number(1),
@@ -100,7 +100,7 @@ or (avg by (` + byTask + `) (aliyun_vulscan_subtask_status{` + ofAccounts + `} =
 				value("C", "not polled", "none", pixels(95)), value("D", "lag", "s", pixels(80)), text("result", "latest error")), "polls", true),
 			queries: []query{
 				{now: true, expr: `2 * ` + refused() + `
-or 3 * (` + unpolled() + ` / ` + watched() + ` == 1)
+or 3 * ` + blind() + `
 or ` + unpolled() + ` > bool 0`},
 				{now: true, expr: watched()},
 				{now: true, expr: unpolled()},

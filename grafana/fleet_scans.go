@@ -3,7 +3,7 @@ package main
 // byStatus asks for each status by itself, so that bands lie over one another
 // in the order of the statuses. expr returns the question about one of them.
 func byStatus(values []named, expr func(status string) string) []query {
-	var queries []query
+	queries := make([]query, 0, len(values)+1)
 	for _, v := range values {
 		queries = append(queries, query{expr: expr(v.name), legend: v.name})
 	}
@@ -12,7 +12,7 @@ func byStatus(values []named, expr func(status string) string) []query {
 
 func fleetScans() []panel {
 	subtasks := func(status string) string {
-		return once("", "type, status", `aliyun_vulscan_subtasks{`+ofTypes+`, status="`+status+`"}`)
+		return mean("", "type, status", `aliyun_vulscan_subtasks{`+ofTypes+`, status="`+status+`"}`)
 	}
 	return []panel{
 		{
@@ -85,7 +85,7 @@ func fleetDays() []panel {
 
 func fleetTasks() []panel {
 	servers := func(status string) string {
-		return `sum(max by (` + byTask + `, status) (aliyun_vulscan_server_scans{` + ofAccounts + `, status="` + status + `"}))`
+		return `sum(avg by (` + byTask + `, status) (aliyun_vulscan_server_scans{` + ofAccounts + `, status="` + status + `"}))`
 	}
 	return []panel{
 		{

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -47,21 +48,21 @@ func importForm(provisioned []byte) ([]byte, error) {
 // requirements are what a dashboard needs of a Grafana.
 func requirements(d map[string]any) []map[string]any {
 	names := map[string]string{"stat": "Stat", "state-timeline": "State timeline", "table": "Table", "timeseries": "Time series"}
-	needed := []map[string]any{
-		{"type": "grafana", "id": "grafana", "name": "Grafana", "version": oldest},
-		{"type": "datasource", "id": "prometheus", "name": "Prometheus", "version": "1.0.0"},
-	}
-	var kinds []string
+	used := map[string]bool{}
 	panels, _ := d["panels"].([]any)
 	for _, p := range panels {
 		panel, _ := p.(map[string]any)
-		if kind, _ := panel["type"].(string); names[kind] != "" && !slices.Contains(kinds, kind) {
-			kinds = append(kinds, kind)
-		}
+		kind, _ := panel["type"].(string)
+		used[kind] = true
 	}
-	slices.Sort(kinds)
-	for _, kind := range kinds {
-		needed = append(needed, map[string]any{"type": "panel", "id": kind, "name": names[kind], "version": ""})
+	needed := make([]map[string]any, 0, 2+len(names))
+	needed = append(needed,
+		map[string]any{"type": "grafana", "id": "grafana", "name": "Grafana", "version": oldest},
+		map[string]any{"type": "datasource", "id": "prometheus", "name": "Prometheus", "version": "1.0.0"})
+	for _, kind := range slices.Sorted(maps.Keys(names)) {
+		if used[kind] {
+			needed = append(needed, map[string]any{"type": "panel", "id": kind, "name": names[kind], "version": ""})
+		}
 	}
 	return needed
 }

@@ -72,7 +72,7 @@ func source() common.DataSourceRef {
 	return common.DataSourceRef{Type: &kind, Uid: &uid}
 }
 
-// build gives the panel as the SDK has it.
+// build returns the panel as the SDK has it.
 func (p panel) build(id uint32, at dashboard.GridPos) (dashboard.Panel, error) {
 	built, err := p.look.Build()
 	if err != nil {

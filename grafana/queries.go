@@ -5,18 +5,17 @@ import "fmt"
 // Selectors of a metric's series, by what the viewer has chosen. A rule's
 // series and an alert carry no job.
 const (
-	ofTargets        = `cluster=~"$cluster", job=~"$job"`
-	ofAccounts       = ofTargets + `, account=~"$account"`
-	ofTypes          = ofAccounts + `, type=~"$type"`
-	ofServer         = ofAccounts + `, uuid="$server"`
-	ofServerTypes    = ofServer + `, type=~"$type"`
-	ofRecordedTypes  = `cluster=~"$cluster", account=~"$account", type=~"$type"`
-	ofAlerts         = `cluster=~"$cluster", account=~"$account|", alertstate="firing", alertname=~"AliyunVulscan.+"`
-	ofDetailRequests = ofAccounts + `, action="DescribeVulCheckTaskStatusDetail"`
+	ofTargets       = `cluster=~"$cluster", job=~"$job"`
+	ofAccounts      = ofTargets + `, account=~"$account"`
+	ofTypes         = ofAccounts + `, type=~"$type"`
+	ofServer        = ofAccounts + `, uuid="$server"`
+	ofServerTypes   = ofServer + `, type=~"$type"`
+	ofRecordedTypes = `cluster=~"$cluster", account=~"$account", type=~"$type"`
+	ofAlerts        = `cluster=~"$cluster", account=~"$account|", alertstate="firing", alertname=~"AliyunVulscan.+"`
 )
 
-// refusals matches the results of calls that no call of the account can do
-// better than, until somebody mends its credentials or permissions.
+// refusals matches the results of calls that fail until somebody mends the
+// account's credentials or permissions.
 const refusals = `(?i)(invalidaccesskeyid|signaturedoesnotmatch|incompletesignature|(invalid|missing)securitytoken|realname|invalidtimestamp|nopermission|forbidden|actionunauthorized).*`
 
 const (
@@ -35,7 +34,13 @@ const withShard = `
 // once sums an expression over accounts and shards, by the labels `by`. Of
 // replicas, which publish the same, the highest value counts. labels are
 // those that the metric has beside the account.
-func once(by, labels, expr string) string {
+func once(by, labels, expr string) string { return overReplicas("max", by, labels, expr) }
+
+// mean is once, with the mean of the replicas. Values that are shares of one
+// total add up to it although replicas see a change at different times.
+func mean(by, labels, expr string) string { return overReplicas("avg", by, labels, expr) }
+
+func overReplicas(pick, by, labels, expr string) string {
 	if labels != "" {
 		labels = ", " + labels
 	}
@@ -43,7 +48,7 @@ func once(by, labels, expr string) string {
 	if by != "" {
 		grouped = "sum by (" + by + ")"
 	}
-	return fmt.Sprintf("%s (max by (cluster, account%s, shard) (\n  %s%s))", grouped, labels, expr, withShard)
+	return fmt.Sprintf("%s (%s by (cluster, account%s, shard) (\n  %s%s))", grouped, pick, labels, expr, withShard)
 }
 
 // watched counts the servers of each account. The states of one exporter are
@@ -58,11 +63,13 @@ func unpolled() string {
 	return once(byAccount, "state", `aliyun_vulscan_servers{`+ofAccounts+`, state="failing"}`)
 }
 
-// refused returns the accounts whose calls are refused: they are, and no poll succeeds.
+// blind returns the accounts none of whose servers can be polled, as 1.
+func blind() string { return "(" + unpolled() + " / " + watched() + " == 1)" }
+
+// refused returns the accounts that are blind and whose calls are refused, as 1.
 func refused() string {
-	return fmt.Sprintf(`(group by (%s) (increase(aliyun_vulscan_api_requests_total{%s, result=~"%s"}[5m]) > 0)
-  unless on (%s) (increase(aliyun_vulscan_api_requests_total{%s, result="ok"}[5m]) > 0))`,
-		byAccount, ofAccounts, refusals, byAccount, ofDetailRequests)
+	return fmt.Sprintf(`(%s
+  and on (%s) increase(aliyun_vulscan_api_requests_total{%s, result=~"%s"}[5m]) > 0)`, blind(), byAccount, ofAccounts, refusals)
 }
 
 // quantile returns a quantile of a histogram, native or classic, whichever

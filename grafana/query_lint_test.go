@@ -95,11 +95,11 @@ func lintSelectors(parsed parser.Expr, metrics map[string]metric) []string {
 	var wrong []string
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	for _, matchers := range parser.ExtractSelectors(parsed) {
-		name, chosen := "", map[string]string{}
+		chosen := map[string]string{}
 		for _, m := range matchers {
 			chosen[m.Name] = m.Value
 		}
-		name = chosen[model.MetricNameLabel]
+		name := chosen[model.MetricNameLabel]
 		delete(chosen, model.MetricNameLabel)
 		known, ok := metrics[name]
 		if !ok && !ofEachTarget.MatchString(name) {

@@ -56,7 +56,7 @@ func serverInfo() []panel {
 		title: "What is known of the server", empty: "no such server", width: 24,
 		description: "Region, instance ID, address and system are known of discovered servers.",
 		look: list(text("account", "account"), text("server", "server"), text("ip", "address"), text("os", "system"),
-			text("region", "region"), text("instance_id", "instance ID"), text("uuid", "UUID", property("custom.minWidth", 300))),
+			text("region", "region"), text("instance_id", "instance ID"), text("uuid", "UUID", pixels(330))),
 		queries: []query{{now: true, expr: `group by (cluster, account, uuid, server, region, instance_id, ip, os) (aliyun_vulscan_server_info{` + ofServer + `})`}},
 	}}
 }

@@ -62,7 +62,7 @@ func serverColumn() column {
 	return text("server", "server", property("links", []map[string]any{{
 		"title": "This server",
 		"url": "/d/" + serverUID + "?${datasource:queryparam}&${cluster:queryparam}&${job:queryparam}" +
-			"&var-account=${__data.fields.account}&var-server=${__data.fields.uuid}&${__url_time_range}",
+			"&var-account=${__data.fields.account:percentencode}&var-server=${__data.fields.uuid:percentencode}&${__url_time_range}",
 	}}))
 }
 

@@ -119,7 +119,7 @@ func (s *server) answers(t *testing.T, panel, expr string, instant, mayBeEmpty b
 	})
 }
 
-// substitute gives a query as Grafana sends it.
+// substitute returns a query as Grafana sends it.
 func substitute(expr string, values map[string]string) string {
 	return regexp.MustCompile(`\$(\w+)`).ReplaceAllStringFunc(expr, func(name string) string {
 		if value, known := values[name[1:]]; known {

@@ -91,3 +91,7 @@ image: ## The container image.
 
 clean:
 	rm -rf $(BINARY) dist coverage.out $(CACHE)
+
+.PHONY: dashboards-pictures
+dashboards-pictures: ## The dashboards drawn in a browser from real Prometheus servers, into .cache/pictures.
+	.ci/pictures

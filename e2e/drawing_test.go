@@ -27,6 +27,8 @@ const past = 3 * time.Minute
 type drawnPanel struct {
 	Title, Type, Error, Text string
 	Series                   int
+	Bad                      bool // something has the colour of what is bad
+	Marks                    int  // alerts that are marked on graphs
 }
 
 // drawnDashboard finds panels by their titles.
@@ -46,13 +48,27 @@ func (d drawnDashboard) shows(t *testing.T, title string, words ...string) {
 	}
 }
 
+// warns tells whether the panels have the colour of what is bad.
+func (d drawnDashboard) warns(t *testing.T, want bool, titles ...string) {
+	t.Helper()
+	for _, title := range titles {
+		if p, ok := d[title]; !ok || p.Bad != want {
+			t.Errorf("%s: drawn %t, has the colour of what is bad %t, want %t", title, ok, p.Bad, want)
+		}
+	}
+}
+
 // scraped starts a Prometheus that scrapes the targets. native has it take
 // native histograms, and no classic ones.
 func scraped(t *testing.T, variable string, native bool, targets ...*process) *server {
 	t.Helper()
 	var b strings.Builder
 	b.WriteString("global: {scrape_interval: 5s, scrape_timeout: 4s, evaluation_interval: 5s}\n")
-	fmt.Fprintf(&b, "rule_files: [%s]\n", strings.Join(shippedRules(t), ", "))
+	recording, err := filepath.Abs("../deploy/prometheus/recording.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(&b, "rule_files: [%s]\n", strings.Join(append(hurried(t), recording), ", "))
 	b.WriteString("scrape_configs:\n  - job_name: aliyun_vulscan\n")
 	if native {
 		b.WriteString("    scrape_native_histograms: true\n")

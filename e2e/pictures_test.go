@@ -15,6 +15,7 @@ import (
 )
 
 func TestPicturesOfTheDemo(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, prometheus string
 		native           bool
@@ -28,31 +29,47 @@ func TestPicturesOfTheDemo(t *testing.T) {
 			fleet.shows(t, "Servers watched", "25")
 			fleet.shows(t, "Accounts not polled", "0")
 			fleet.shows(t, "Configuration loaded", "Yes")
+			fleet.warns(t, false, "Accounts not polled", "Accounts", "Configuration loaded")
+			fleet.warns(t, true, "Failing subtasks", "Stalled subtasks")
+			fleet.shows(t, "Subtasks by status", "unhandled\ncollecting\ncollected\nmatching\ncomplete")
+			fleet.shows(t, "Odd answers", "none: every answer fits the documentation")
+			if fleet["Subtasks by status"].Marks == 0 {
+				t.Error("no alert is marked")
+			}
 			fleet.shows(t, "Running tasks", "progress", "staging")
 			fleet.shows(t, "Failing subtasks, newest first", "push_command_failed", "16190385", "ago")
 			fleet.shows(t, "Stalled subtasks, oldest first", "ago", "production")
 			server := draw(t, s, "server", s.stuck(t), c.name+"-server")
 			server.shows(t, "State of every subtask", "stalled", "complete")
 			server.shows(t, "Polled", "Yes")
+			server.warns(t, false, "Polled")
 		})
 	}
 }
 
-// Two replicas poll the same Security Center.
-func TestPicturesOfAPair(t *testing.T) {
+// Two replicas, or two shards, poll the same Security Center.
+func TestPicturesOfTwoExporters(t *testing.T) {
 	t.Parallel()
-	center, err := simulator.Start(t.Context(), simulator.Demo(time.Now()))
-	if err != nil {
-		t.Fatal(err)
+	for name, arguments := range map[string][2][]string{
+		"pair":   {},
+		"shards": {{"--shard=0", "--total-shards=2"}, {"--shard=1", "--total-shards=2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			center, err := simulator.Start(t.Context(), simulator.Demo(time.Now()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			config := "--config.file=" + write(t, filepath.Join(t.TempDir(), "vulscan.yml"), string(simulator.DemoConfig(center.URL)))
+			s := scraped(t, "PROMETHEUS_OLDEST", false, exporter(t, append(arguments[0], config)...), exporter(t, append(arguments[1], config)...))
+			s.watched()
+			fleet := draw(t, s, "fleet", "", name+"-fleet")
+			fleet.filled(t, "aliyun-vulscan-fleet")
+			fleet.shows(t, "Servers watched", "25")
+			fleet.shows(t, "Accounts", "18", "7")
+			draw(t, s, "server", s.stuck(t), name+"-server").shows(t, "State of every subtask", "stalled")
+		})
 	}
-	config := "--config.file=" + write(t, filepath.Join(t.TempDir(), "vulscan.yml"), string(simulator.DemoConfig(center.URL)))
-	s := scraped(t, "PROMETHEUS_OLDEST", false, exporter(t, config), exporter(t, config))
-	s.watched()
-	fleet := draw(t, s, "fleet", "", "pair-fleet")
-	fleet.filled(t, "aliyun-vulscan-fleet")
-	fleet.shows(t, "Servers watched", "25")
-	fleet.shows(t, "Accounts", "18", "7")
-	draw(t, s, "server", s.stuck(t), "pair-server").shows(t, "State of every subtask", "stalled")
 }
 
 // An account whose permission is taken away while its servers are scanned.
@@ -89,10 +106,13 @@ func TestPicturesOfARefusedAccount(t *testing.T) {
 	s.watched()
 	fleet := draw(t, s, "fleet", "", "refused-fleet")
 	fleet.shows(t, "Accounts not polled", "1")
+	fleet.warns(t, true, "Accounts not polled", "Servers not polled", "Accounts")
 	fleet.shows(t, "Accounts", "refused-one", "refused\n40", "Forbidden.RAM", "polled\n12")
 	found, err := s.query(`topk(1, aliyun_vulscan_server_up{account="refused-one"} == 0)`)
 	if err != nil || len(found) != 1 {
 		t.Fatalf("%v %v", found, err)
 	}
-	draw(t, s, "server", found[0].Metric["uuid"], "refused-server").shows(t, "Polled", "No")
+	server := draw(t, s, "server", found[0].Metric["uuid"], "refused-server")
+	server.shows(t, "Polled", "No")
+	server.warns(t, true, "Polled")
 }

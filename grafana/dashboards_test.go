@@ -67,6 +67,30 @@ func TestDashboardsAreClean(t *testing.T) {
 	}
 }
 
+// A screen of 1080p has room for 24 units below Grafana's own bars.
+func TestFirstScreenSaysWhatRunsFailsAndHangs(t *testing.T) {
+	d := decoded(t, generated(t)[filepath.Join(provisioned, "fleet.json")])
+	for title, columns := range map[string][]string{
+		"Running tasks":                  {"task", "progress"},
+		"Accounts":                       {"account", "polls", "latest error"},
+		"Failing subtasks, newest first": {"server", "type", "code", "status", "since"},
+		"Stalled subtasks, oldest first": {"server", "type", "status", "since"},
+	} {
+		i := slices.IndexFunc(d.Panels, func(p shownPanel) bool { return p.Title == title })
+		if i < 0 || d.Panels[i].GridPos.Y+d.Panels[i].GridPos.H > 24 {
+			t.Errorf("%s is not on the first screen", title)
+			continue
+		}
+		for _, column := range columns {
+			if !slices.ContainsFunc(d.Panels[i].Transformations, func(f shownTransformation) bool {
+				return slices.Contains(slices.Collect(maps.Values(f.Options.RenameByName)), column)
+			}) {
+				t.Errorf("%s has no column %s", title, column)
+			}
+		}
+	}
+}
+
 // Each of these changes makes a clean dashboard one that is not.
 func TestLintFindsWhatIsWrong(t *testing.T) {
 	metrics, err := documented()

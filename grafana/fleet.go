@@ -81,7 +81,7 @@ func fleetRunning() []panel {
 	return []panel{
 		{
 			title: "Running tasks", empty: "no task is running", width: 15,
-			description: "Tasks that have not ended. Of discovered ones Security Center says how far they are; of others, it is the share of their subtasks that are complete.",
+			description: "Tasks that have not ended. Of discovered ones Security Center says how far they are; of others, it is the share of their subtasks that are complete, which needs `series: all`.",
 			look: sorted(list(text("account", "account", pixels(130)), taskColumn(), since("D", "started"),
 				value("B", "servers", "none", pixels(80)), value("C", "failed", "none", pixels(80)), share("A", "progress")), "started", true),
 			queries: []query{
@@ -97,7 +97,7 @@ or (avg by (` + byTask + `) (aliyun_vulscan_subtask_status{` + ofAccounts + `} =
 			title: "Accounts", empty: "no account", width: 9,
 			description: "Whether each account is polled. Refused: no call succeeds until credentials or permissions are mended; --doctor says how.",
 			look: sorted(list(text("account", "account"), state("A", "polls", accountStates(), filled()), value("B", "servers", "none", pixels(80)),
-				value("C", "not polled", "none", pixels(95)), value("D", "lag", "s", pixels(80)), text("result", "latest error")), "polls", true),
+				value("C", "not polled", "none", pixels(95)), value("D", "lag", "s", pixels(90)), text("result", "latest error")), "polls", true),
 			queries: []query{
 				{now: true, expr: `2 * ` + refused() + `
 or 3 * ` + blind() + `

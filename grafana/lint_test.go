@@ -30,14 +30,8 @@ type shownPanel struct {
 		Expr, RefID string
 		Datasource  struct{ UID string }
 	}
-	Transformations []struct {
-		ID      string
-		Options struct {
-			ExcludeByName map[string]bool
-			RenameByName  map[string]string
-		}
-	}
-	FieldConfig struct {
+	Transformations []shownTransformation
+	FieldConfig     struct {
 		Defaults struct {
 			Unit, NoValue string
 			Mappings      []shownMapping
@@ -49,6 +43,14 @@ type shownPanel struct {
 			}
 		}
 		Overrides []shownOverride
+	}
+}
+
+type shownTransformation struct {
+	ID      string
+	Options struct {
+		ExcludeByName map[string]bool
+		RenameByName  map[string]string
 	}
 }
 

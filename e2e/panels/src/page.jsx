@@ -8,6 +8,7 @@ import { GlobalStyles } from '@grafana/ui';
 import { Panel } from './panel';
 import { prepare, series } from './prepare';
 
+const bad = 'rgb(213, 94, 0)'; // as the dashboards fill what somebody has to see to
 const cell = 30, gap = 8, edge = 16, top = 72;
 
 class Fence extends React.Component {
@@ -70,6 +71,7 @@ async function draw() {
   window.drawn = drawn.filter(({ panel }) => panel.type !== 'row').map(({ panel, frames, error }) => ({
     title: panel.title, type: panel.type, error: error ?? document.querySelector(`#panel-${panel.id} .failed`)?.textContent ?? '',
     series: frames.filter((f) => f.length > 0).length, text: document.getElementById(`panel-${panel.id}`).innerText,
+    bad: [...document.querySelectorAll(`#panel-${panel.id} *`)].some((e) => getComputedStyle(e).backgroundColor === bad), marks: alerts.length,
   }));
 }
 

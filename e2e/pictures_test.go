@@ -43,7 +43,26 @@ func TestPicturesOfTheDemo(t *testing.T) {
 			server.shows(t, "State of every subtask", "stalled", "complete")
 			server.shows(t, "Polled", "Yes")
 			server.warns(t, false, "Polled")
+			namesakesAreApart(t, s, c.name)
 		})
+	}
+}
+
+// namesakesAreApart draws a server whose name another account's server has
+// too, with all accounts chosen.
+func namesakesAreApart(t *testing.T, s *server, picture string) {
+	t.Helper()
+	found, err := s.query(`topk(1, aliyun_vulscan_server_info{account="staging"} and on (server) (count by (server) (aliyun_vulscan_server_info) > 1))`)
+	if err != nil || len(found) != 1 {
+		t.Fatalf("no name is that of two servers: %v %v", found, err)
+	}
+	server := draw(t, s, "server", found[0].Metric["uuid"], picture+"-namesake")
+	server.shows(t, "What is known of the server", "staging", found[0].Metric["server"])
+	server.shows(t, "Scan in the tasks' lists", "staging")
+	for title, p := range server {
+		if strings.Contains(p.Text, "production") {
+			t.Errorf("%s shows the other account's server: %q", title, p.Text)
+		}
 	}
 }
 

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"aliyun_vulscan_exporter/internal/processtest"
 )
 
 // past is how long the exporter was watched before the pictures are taken.
@@ -60,7 +62,7 @@ func (d drawnDashboard) warns(t *testing.T, want bool, titles ...string) {
 
 // scraped starts a Prometheus that scrapes the targets. native has it take
 // native histograms, and no classic ones.
-func scraped(t *testing.T, variable string, native bool, targets ...*process) *server {
+func scraped(t *testing.T, variable string, native bool, targets ...*processtest.Process) *server {
 	t.Helper()
 	var b strings.Builder
 	b.WriteString("global: {scrape_interval: 5s, scrape_timeout: 4s, evaluation_interval: 5s}\n")
@@ -75,13 +77,13 @@ func scraped(t *testing.T, variable string, native bool, targets ...*process) *s
 	}
 	b.WriteString("    static_configs:\n")
 	for _, target := range targets {
-		fmt.Fprintf(&b, "      - targets: [%q]\n", strings.TrimPrefix(target.url, "http://"))
+		fmt.Fprintf(&b, "      - targets: [%q]\n", strings.TrimPrefix(target.URL, "http://"))
 	}
 	dir, address := t.TempDir(), freeAddress(t)
 	p := start(t, address, "/-/ready", program(t, variable),
 		"--config.file="+write(t, filepath.Join(dir, "prometheus.yml"), b.String()),
 		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address, "--log.level=warn")
-	return &server{process: p, t: t}
+	return &server{Process: p, t: t}
 }
 
 // watched waits until the exporter was scraped for long enough to draw it.
@@ -95,7 +97,7 @@ func (s *server) watched() {
 // studio serves the page that draws dashboards from a Prometheus.
 func studio(t *testing.T, s *server) string {
 	t.Helper()
-	target, err := url.Parse(s.url)
+	target, err := url.Parse(s.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +151,7 @@ func draw(t *testing.T, s *server, name, uuid, picture string) drawnDashboard {
 	ctx := browser(t)
 	run(t, ctx, chromedp.Navigate(studio(t, s)+"/?"+url.Values{"dashboard": {name}, "page": {string(page)}}.Encode()))
 	var panels []drawnPanel
-	until(t, "the page is drawn", func() error {
+	processtest.Until(t, "the page is drawn", func() error {
 		if text := run(t, ctx, chromedp.Evaluate[string]("JSON.stringify(window.drawn ?? null)")); json.Unmarshal([]byte(text), &panels) != nil || panels == nil {
 			return errors.New("not yet")
 		}
@@ -210,7 +212,7 @@ func (d drawnDashboard) filled(t *testing.T, uid string) {
 func (s *server) stuck(t *testing.T) string {
 	t.Helper()
 	var uuid string
-	until(t, "a subtask is stalled", func() error {
+	processtest.Until(t, "a subtask is stalled", func() error {
 		found, err := s.query(`topk(1, count by (uuid) (aliyun_vulscan_subtask_status and on (uuid) aliyun_vulscan_subtask_stalled))`)
 		if err == nil && len(found) == 0 {
 			err = errors.New("none")

@@ -207,3 +207,15 @@ func TestGrafanaFindsAllItIsToldOf(t *testing.T) {
 		exists(t, grafana.mounted(t, provider.Options.Path))
 	}
 }
+
+// Without its inhibit_rules one account's outage is many notifications.
+func TestAlertmanagerIsTheOneThatTheRulesAreMadeFor(t *testing.T) {
+	t.Parallel()
+	var c struct {
+		InhibitRules []any `yaml:"inhibit_rules"`
+	}
+	read(t, load(t).Services["alertmanager"].mounted(t, "/etc/alertmanager/alertmanager.yml"), false, &c)
+	if len(c.InhibitRules) == 0 {
+		t.Error("no inhibit_rules")
+	}
+}

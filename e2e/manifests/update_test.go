@@ -70,7 +70,7 @@ func generated() (map[string]string, error) {
 	files := map[string]string{}
 	// The chart has copies, since it cannot reach outside itself.
 	for pattern, folder := range map[string]string{
-		"../../deploy/prometheus/alerts.yml": "rules", "../../deploy/prometheus/recording.yml": "rules",
+		"../../deploy/prometheus/rules/*.tmpl": "rules", "../../deploy/prometheus/rules/settings.yml": "rules",
 		"../../grafana/dashboards/*.json": "dashboards",
 	} {
 		sources, err := filepath.Glob(pattern)

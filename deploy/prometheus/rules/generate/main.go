@@ -51,7 +51,7 @@ func run(own, to string) error {
 	if err := write("deploy/prometheus", files); err != nil {
 		return err
 	}
-	return write("deploy/helm/aliyun-vulscan-exporter/rules", files)
+	return write("deploy/helm/aliyun-vulscan-exporter/rules", rules.Sources())
 }
 
 func write(folder string, files map[string]string) error {

@@ -6,22 +6,24 @@ import (
 	"maps"
 	"net/url"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"aliyun_vulscan_exporter/deploy/prometheus/rules"
 	"aliyun_vulscan_exporter/internal/processtest"
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// hurried gives a copy of the shipped alerts in which every `for` is 5 seconds.
-// Expressions and annotations are those that are shipped.
-func hurried(t *testing.T) []string {
+// alertsWith returns the path of the shipped alerts with other settings.
+func alertsWith(t *testing.T, settings map[string]any) []string {
 	t.Helper()
-	text := regexp.MustCompile(`(?m)^(\s+)for: \w+$`).ReplaceAllString(read(t, "../deploy/prometheus/alerts.yml"), "${1}for: 5s")
-	return []string{write(t, filepath.Join(t.TempDir(), "alerts.yml"), text)}
+	files, err := rules.Render(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []string{write(t, filepath.Join(t.TempDir(), "alerts.yml"), files["alerts.yml"])}
 }
 
 // alertmanager starts one that notifies nobody.
@@ -105,7 +107,7 @@ func fires(t *testing.T, s *server, manager *processtest.Process, name string, l
 
 func TestAFailedScanReachesAlertmanager(t *testing.T) {
 	manager, address := alertmanager(t)
-	s := prometheus(t, versions[0], exporter(t, "--demo"), hurried(t), address)
+	s := prometheus(t, versions[0], exporter(t, "--demo"), alertsWith(t, map[string]any{"scanFailedFor": "5s"}), address)
 	a := fires(t, s, manager, "AliyunVulscanScanFailed", map[string]string{
 		"account": "production", "task_id": "16190385", "type": "cve", "code": "push_command_failed", "severity": "warning",
 	})
@@ -116,8 +118,8 @@ func TestAFailedScanReachesAlertmanager(t *testing.T) {
 	if want := "The cve scan of " + server + " failed: push_command_failed"; a.Annotations["summary"] != want {
 		t.Errorf("summary %q, want %q", a.Annotations["summary"], want)
 	}
-	if want := "docs/runbooks.md#aliyunvulscanscanfailed"; a.Annotations["runbook"] != want {
-		t.Errorf("runbook %q, want %q", a.Annotations["runbook"], want)
+	if want := "docs/runbooks.md#aliyunvulscanscanfailed"; a.Annotations["runbook_url"] != want {
+		t.Errorf("runbook_url %q, want %q", a.Annotations["runbook_url"], want)
 	}
 }
 
@@ -142,7 +144,7 @@ func TestAFailedReloadFiresAndIsResolved(t *testing.T) {
 	config := write(t, filepath.Join(t.TempDir(), "vulscan.yml"), good)
 	e := exporter(t, "--config.file="+config)
 	manager, address := alertmanager(t)
-	s := prometheus(t, versions[1], e, hurried(t), address)
+	s := prometheus(t, versions[1], e, alertsWith(t, map[string]any{"reloadFailedFor": "5s", "keepFiringFor": "1s"}), address)
 	s.value("aliyun_vulscan_exporter_config_last_reload_successful", is(1))
 
 	write(t, config, strings.Replace(good, "accounts:", "acounts:", 1))

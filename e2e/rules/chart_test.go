@@ -31,7 +31,10 @@ func chartGroups(t *testing.T, settings map[string]any) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rendering: %w", err)
 	}
-	for _, text := range files {
+	for path, text := range files {
+		if !strings.HasSuffix(path, ".yaml") {
+			continue // notes and helpers
+		}
 		for document := range strings.SplitSeq(text, "\n---\n") {
 			if object, _ := decoded(t, document).(map[string]any); object["kind"] == "PrometheusRule" {
 				return object["spec"].(map[string]any)["groups"], nil

@@ -56,7 +56,7 @@ func run(own, to string) error {
 
 func write(folder string, files map[string]string) error {
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil { //nolint:gosec // Prometheus reads it
 			return fmt.Errorf("writing rules: %w", err)
 		}
 	}

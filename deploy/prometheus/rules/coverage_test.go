@@ -105,3 +105,27 @@ func TestEveryAlertIsTestedInEverySituation(t *testing.T) {
 		}
 	}
 }
+
+// In refused.yml a scan had failed before: that is told besides.
+func TestWhatFollowsFromARefusedAccountIsInhibited(t *testing.T) {
+	t.Parallel()
+	inhibited := regexp.MustCompile(`AccountRefused\|NoCredentials\)"'\]\n +target_matchers: \['alertname=~"(.+)"'\]`).FindStringSubmatch(content(t, "../alertmanager.yml"))
+	if inhibited == nil {
+		t.Fatal("no inhibit rule has AliyunVulscanAccountRefused as its source")
+	}
+	target := regexp.MustCompile("^(?:" + inhibited[1] + ")$")
+	fires, _ := covered(t, "../tests/refused.yml")
+	count := 0
+	for _, r := range parsed(t, rendered(t, nil)["alerts.yml"]) {
+		if !fires[r.Alert] || r.Alert == "AliyunVulscanAccountRefused" || r.Alert == "AliyunVulscanScanFailed" {
+			continue
+		}
+		count++
+		if !target.MatchString(r.Alert) {
+			t.Errorf("%s is notified beside AliyunVulscanAccountRefused", r.Alert)
+		}
+	}
+	if count < 5 {
+		t.Errorf("only %d alerts fire", count)
+	}
+}

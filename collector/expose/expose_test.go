@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -185,7 +186,7 @@ func readable(t testing.TB, body []byte, accept string) []string {
 	t.Helper()
 	text := string(body)
 	if accept == acceptProtobuf {
-		text = ""
+		var b strings.Builder
 		decoder := expfmt.NewDecoder(bytes.NewReader(body), expfmt.NewFormat(expfmt.TypeProtoDelim))
 		for {
 			f := &dto.MetricFamily{}
@@ -196,11 +197,12 @@ func readable(t testing.TB, body []byte, accept string) []string {
 			if err != nil {
 				t.Fatal(err)
 			}
-			text += fmt.Sprintf("%s %q %v\n", f.GetName(), f.GetHelp(), f.GetType())
+			fmt.Fprintf(&b, "%s %q %v\n", f.GetName(), f.GetHelp(), f.GetType())
 			for _, m := range f.GetMetric() {
-				text += fmt.Sprintln(f.GetName(), m.Label, m.GetGauge(), m.GetCounter())
+				fmt.Fprintln(&b, f.GetName(), m.Label, m.GetGauge(), m.GetCounter())
 			}
 		}
+		text = b.String()
 	}
 	lines := strings.Split(strings.ReplaceAll(text, "  ", " "), "\n") // protobuf's text varies its spaces
 	slices.Sort(lines)
@@ -287,7 +289,7 @@ func TestFamiliesThatNoScraperTakesAreRefused(t *testing.T) {
 func TestOnlyWhatChangedIsEncoded(t *testing.T) {
 	r := newRig(t, family("m", "x"))
 	for i := range 10 {
-		r.source.put(i, metric{0, []string{fmt.Sprint(i)}, 1, time.Time{}})
+		r.source.put(i, metric{0, []string{strconv.Itoa(i)}, 1, time.Time{}})
 	}
 	want := func(what string, n int) {
 		t.Helper()
@@ -330,7 +332,7 @@ func TestTotalsAreThoseOfTheGroupsShown(t *testing.T) {
 		e.Emit(1, nil, float64(all), time.Time{})
 	}
 	for i := range 5 {
-		r.source.put(i, metric{0, []string{fmt.Sprint(i)}, 1, time.Time{}})
+		r.source.put(i, metric{0, []string{strconv.Itoa(i)}, 1, time.Time{}})
 		if got := string(scrape(t, r.handler, acceptText, "identity")); !strings.Contains(got, fmt.Sprintf("\nall %d\n", i+1)) {
 			t.Errorf("after %d groups:\n%s", i+1, got)
 		}
@@ -356,16 +358,16 @@ func TestOtherFamiliesStandAmongThemByName(t *testing.T) {
 		}
 	}
 	decoder := expfmt.NewDecoder(bytes.NewReader(scrape(t, r.handler, acceptProtobuf, "gzip")), expfmt.NewFormat(expfmt.TypeProtoDelim))
-	var names string
+	var names []string
 	for {
 		f := &dto.MetricFamily{}
 		if decoder.Decode(f) != nil {
 			break
 		}
-		names += f.GetName()
+		names = append(names, f.GetName())
 	}
-	if names != "abcde" {
-		t.Errorf("protobuf: families come as %s", names)
+	if got := strings.Join(names, ""); got != "abcde" {
+		t.Errorf("protobuf: families come as %s", got)
 	}
 	request := httptest.NewRequest(http.MethodGet, "/metrics?name[]=c&name[]=d", http.NoBody)
 	answer := httptest.NewRecorder()
@@ -381,7 +383,7 @@ func TestScrapesAtTheSameTimeSeeWholeGroups(t *testing.T) {
 	put := func(i, version int) {
 		var list []metric
 		for k := range 20 {
-			list = append(list, metric{0, []string{fmt.Sprint(i), fmt.Sprint(k)}, float64(version), time.Time{}})
+			list = append(list, metric{0, []string{strconv.Itoa(i), strconv.Itoa(k)}, float64(version), time.Time{}})
 		}
 		r.source.put(i, list...)
 	}
@@ -457,7 +459,7 @@ func TestWhatAClientAccepts(t *testing.T) {
 func FuzzFormats(f *testing.F) {
 	f.Add("value", "other \\ \" \n", 1.5, int64(17), byte(3))
 	f.Add("", "é", math.Inf(1), int64(0), byte(0))
-	f.Add("a", "b", -0.0, int64(1_700_000_000_123_456_789), byte(255))
+	f.Add("a", "b", math.Copysign(0, -1), int64(1_700_000_000_123_456_789), byte(255))
 	f.Fuzz(func(t *testing.T, a, b string, value float64, created int64, shape byte) {
 		a, b = strings.ToValidUTF8(a, "?"), strings.ToValidUTF8(b, "?")
 		if created < 0 {

@@ -185,7 +185,7 @@ func (a *account) retarget(found discovery.Found) {
 	list := targets(a.config, found, a.options.Owns, func(key string) bool { return a.keepsOffline(key, stored) })
 	gone, covered := a.servers, covers(found)
 	a.servers, a.order = make(map[string]*server, len(list)), make([]*server, 0, len(list))
-	var added, left []*scan.Entry
+	var added []*scan.Entry
 	var types []string
 	for _, t := range list {
 		s := gone[t.Key()]
@@ -200,6 +200,7 @@ func (a *account) retarget(found discovery.Found) {
 		a.servers[t.Key()], a.order = s, append(a.order, s)
 		types = withTypes(types, t.Types)
 	}
+	left := make([]*scan.Entry, 0, len(gone))
 	for _, s := range gone {
 		s.gone = true
 		left = append(left, s.entry)

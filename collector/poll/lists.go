@@ -185,7 +185,7 @@ func (a *account) hearOf(s *server, r discovery.ServerScans, of sas.ServerScan) 
 	now := scan.InstantOf(a.now())
 	heard := scan.ServerScan{TaskID: r.Task.ID, LeafID: of.TaskID, Status: of.Status, Since: now}
 	at := indexOfScan(s.latest, r.Task.ID)
-	fresh := true // whether the status is news
+	var fresh bool // whether the status is news
 	if at >= 0 {
 		old := s.latest.ServerScans[at]
 		if fresh = old.Status != of.Status && !(math.IsNaN(old.Status) && math.IsNaN(of.Status)); !fresh {

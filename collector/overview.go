@@ -36,9 +36,33 @@ type AccountOverview struct {
 	Used float64
 	Lag  time.Duration
 
-	codes *scan.LabelSet
-	views []scan.View
+	codes    *scan.LabelSet
+	views    []scan.View
+	progress map[string]*Progress // by type
 }
+
+// Progress divides the published subtasks of one type by what has come of them.
+// Each is counted once.
+type Progress struct {
+	// ByStatus counts those without an error code, in the order of
+	// scan.StatusNames.
+	ByStatus []int
+	// Failed have an error code, whatever their status.
+	Failed int
+	// Answered did not succeed, but a newer scan of the same server did its work.
+	Answered int
+}
+
+// Progress returns that of a type.
+func (a *AccountOverview) Progress(typ string) *Progress {
+	if p := a.progress[typ]; p != nil {
+		return p
+	}
+	return &Progress{ByStatus: make([]int, len(scan.StatusNames()))}
+}
+
+// succeeded reports whether a scan is over and went well.
+func succeeded(s *scan.Subtask) bool { return !s.Unfinished() && s.Code == "" }
 
 // Servers is the number of servers watched.
 func (a *AccountOverview) Servers() int { return a.OK + a.Failing + a.Pending }
@@ -113,18 +137,40 @@ func (k *overviews) drop(o *Overview) {
 // add gathers what is known of an account.
 func (o *Overview) add(a *scan.Account, step time.Duration) {
 	status := a.Status()
-	of := AccountOverview{Name: a.Name, Status: status, Used: a.Calls.PerSecond(o.At), Lag: status.Lag(o.At), codes: a.Codes}
+	of := AccountOverview{Name: a.Name, Status: status, Used: a.Calls.PerSecond(o.At), Lag: status.Lag(o.At), codes: a.Codes, progress: make(map[string]*Progress)}
 	for _, typ := range status.Types { // every type that is polled is shown
 		of.Type(typ)
 	}
 	for _, g := range a.Groups() {
 		for v := range g.Load().Views(scan.InstantOf(o.At), step) {
 			of.Count(v)
+			of.addProgress(v)
 			of.views = append(of.views, v)
 			o.addProblems(len(o.Accounts), v)
 		}
 	}
 	o.Accounts = append(o.Accounts, of)
+}
+
+// addProgress counts a server's subtasks. Those that are too old to be published
+// are not counted.
+func (a *AccountOverview) addProgress(v scan.View) {
+	if v.Stale() {
+		return
+	}
+	for i := range v.Subtasks {
+		s := &v.Subtasks[i]
+		p := a.Progress(s.Type)
+		a.progress[s.Type] = p
+		switch {
+		case s.Failing():
+			p.Failed++
+		case s.Superseded && !succeeded(s):
+			p.Answered++
+		default:
+			p.ByStatus[scan.StatusPlace(s.Status)]++
+		}
+	}
 }
 
 // addProblems finds a server's subtasks that fail or stall. What is too old to

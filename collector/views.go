@@ -54,8 +54,9 @@ type Server struct {
 	LastSuccess time.Time // zero: never
 	// Stale says that what is known is too old to be published.
 	Stale bool
-	// Subtasks counts them; Complete, Failing and Stalled are some of them.
-	Subtasks, Complete, Failing, Stalled int
+	// Subtasks counts them. Succeeded, Complete, Failing and Stalled are some of
+	// them; only those of Complete that have no error code have succeeded.
+	Subtasks, Succeeded, Complete, Failing, Stalled int
 }
 
 // Detail is all that is known of one server.
@@ -64,10 +65,19 @@ type Detail struct {
 	// Total is the service's own count of the server's subtasks; -1: unknown.
 	Total int64
 	Scans []Scan
+	// ServerScans are the server's scans as the tasks' lists have them.
+	ServerScans []ServerScan
 	// Changes are the last ones since the exporter started, the newest first.
 	Changes []Change
 	// Problem is the last failed call about the server; nil: none lately.
 	Problem *scan.Problem
+}
+
+// ServerScan is the scan of a server within a task, as the task's list has it.
+type ServerScan struct {
+	TaskID string
+	Status float64   // as reported, see scan.ServerScanNames
+	Since  time.Time // first sight of that status
 }
 
 // Change is a subtask's change to another status or code.
@@ -183,6 +193,9 @@ func serverOf(a *AccountOverview, v scan.View) Server {
 		if !of.Unfinished() {
 			s.Complete++
 		}
+		if succeeded(of) {
+			s.Succeeded++
+		}
 		if of.Failing() {
 			s.Failing++
 		}
@@ -197,6 +210,9 @@ func detailOf(a *AccountOverview, v scan.View) *Detail {
 	d := &Detail{Server: serverOf(a, v), Total: v.Total, Problem: v.Problem}
 	for i := range v.Subtasks {
 		d.Scans = append(d.Scans, scanOf(a.Name, v, &v.Subtasks[i]))
+	}
+	for _, s := range v.ServerScans {
+		d.ServerScans = append(d.ServerScans, ServerScan{s.TaskID, s.Status, when(v, s.Since)})
 	}
 	for _, c := range slices.Backward(v.Changes) {
 		s := c.Subtask(v.Record)

@@ -47,7 +47,7 @@ func Handler(o Options) http.Handler {
 			o.Failed(err)
 		}
 		format := expfmt.NegotiateAccept(r.Header, formats...)
-		encoding := Encoding{Format: formatOf(format), Gzip: acceptsGzip(r.Header)}
+		encoding := Encoding{Format: formatOf(format), Gzip: AcceptsGzip(r.Header)}
 		scrape := o.Scrape(encoding)
 		if err != nil && len(others) == 0 && scrape.empty() {
 			http.Error(w, "no metrics could be gathered: the log says why", http.StatusInternalServerError)
@@ -89,9 +89,9 @@ func formatOf(f expfmt.Format) Format {
 	return Text
 }
 
-// acceptsGzip reports whether a client takes gzip (RFC 9110, 12.5.3): it, or any
+// AcceptsGzip reports whether a client takes gzip (RFC 9110, 12.5.3): it, or any
 // coding, is named with a weight above 0. What is sent is gzip or as it is.
-func acceptsGzip(header http.Header) bool {
+func AcceptsGzip(header http.Header) bool {
 	gzip, anything := -1.0, -1.0
 	for _, list := range header.Values("Accept-Encoding") {
 		for offer := range strings.SplitSeq(list, ",") {

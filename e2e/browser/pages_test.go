@@ -26,9 +26,9 @@ func TestAnOperatorFindsWhatHangs(t *testing.T) {
 			if sum := eval[int](t, ctx, `[...document.querySelectorAll("section:first-of-type tbody td.n")].reduce((n, e) => n + Number(e.textContent), 0)`); sum < 40 {
 				t.Errorf("the totals are %d", sum)
 			}
-			until(t, "something fails or stalls", func() bool {
+			until(t, "something has failed or stalls", func() bool {
 				visit(t, ctx, s, demo+"/status")
-				return !strings.Contains(text(t, ctx), "Failing and stalled: 0")
+				return !strings.Contains(text(t, ctx), "Failed and stalled: 0")
 			})
 			accessible(t, ctx, "status page")
 			picture(t, ctx, "status-"+s.name)

@@ -23,7 +23,7 @@ func TestPathsAnswer(t *testing.T) {
 		status       int
 		kind, body   string
 	}{
-		"landing page":          {"GET", "/", 200, "text/html", `<bdi>production</bdi></th><td class="n">2</td><td class="n">0</td><td class="n">0</td>`},
+		"landing page":          {"GET", "/", 200, "text/html", `<bdi>production</bdi></th><td data-label="ok" class="n">2</td>`},
 		"status":                {"GET", "/status", 200, "text/html", "Servers: 2"},
 		"server's status":       {"GET", "/status/server?account=production&uuid=" + testFleet(2).Servers()[0].UUID, 200, "text/html", "Last changes"},
 		"status as JSON":        {"GET", "/api/v1/status", 200, "application/json", `"total":2`},

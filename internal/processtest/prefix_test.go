@@ -23,7 +23,7 @@ func TestEverythingIsBelowTheRoutePrefix(t *testing.T) {
 			t.Errorf("%s: %d to %q", path, resp.StatusCode, where)
 		}
 	}
-	for _, path := range []string{"//status", "/../status", "/status/", "/nothing"} {
+	for _, path := range []string{"//status", "/../status", "/nothing", "/nothing/"} {
 		if got := p.Get("/vulscan" + path); got.Status != http.StatusNotFound {
 			t.Errorf("/vulscan%s: %d", path, got.Status)
 		}

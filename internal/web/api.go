@@ -9,6 +9,7 @@ import (
 
 	"aliyun_vulscan_exporter/collector"
 	"aliyun_vulscan_exporter/collector/scan"
+	"aliyun_vulscan_exporter/internal/sas"
 )
 
 // The shapes of /api/v1/status and /api/v1/status/server, as docs/api.md has them.
@@ -39,12 +40,28 @@ type (
 		LastError         *apiProblem `json:"last_error"`
 		DiscoveryProblems []string    `json:"discovery_problems"`
 		Types             []apiType   `json:"types"`
+		IDs               string      `json:"ids"`
+		Tasks             []apiTask   `json:"tasks"`
+		TasksLeftOut      int         `json:"tasks_left_out"`
+	}
+	apiTask struct {
+		TaskID     string         `json:"task_id"`
+		Source     string         `json:"source"`
+		Status     string         `json:"status"`
+		Ended      bool           `json:"ended"`
+		Progress   *float64       `json:"progress"`
+		Start      *time.Time     `json:"start"`
+		Servers    map[string]int `json:"servers"`
+		ListReadAt *time.Time     `json:"list_read_at"`
+		ListError  string         `json:"list_error"`
 	}
 	apiType struct {
-		Type     string         `json:"type"`
-		ByStatus map[string]int `json:"by_status"`
-		Failing  int            `json:"failing"`
-		Stalled  int            `json:"stalled"`
+		Type       string         `json:"type"`
+		ByStatus   map[string]int `json:"by_status"`
+		Succeeded  int            `json:"succeeded"`
+		Failing    int            `json:"failing"`
+		Superseded int            `json:"superseded"`
+		Stalled    int            `json:"stalled"`
 	}
 	apiProblem struct {
 		At         time.Time `json:"at"`
@@ -64,6 +81,7 @@ type (
 		StatusName string    `json:"status_name"`
 		Code       string    `json:"code"`
 		Stalled    bool      `json:"stalled"`
+		Superseded bool      `json:"superseded"`
 		LastChange time.Time `json:"last_change"`
 		LastMove   time.Time `json:"last_move"`
 	}
@@ -76,23 +94,32 @@ type (
 		LastSuccess *time.Time `json:"last_success"`
 		Stale       bool       `json:"stale"`
 		Subtasks    int        `json:"subtasks"`
+		Succeeded   int        `json:"succeeded"`
 		Complete    int        `json:"complete"`
 		Failing     int        `json:"failing"`
 		Stalled     int        `json:"stalled"`
 	}
 	apiServer struct {
 		apiLine
-		InstanceID string            `json:"instance_id"`
-		Region     string            `json:"region"`
-		IP         string            `json:"ip"`
-		OS         string            `json:"os"`
-		Labels     map[string]string `json:"labels"`
-		TaskIDs    []string          `json:"task_ids"`
-		Types      []string          `json:"types"`
-		TotalCount *int64            `json:"total_count"`
-		Scans      []apiScan         `json:"scans"`
-		Changes    []apiChange       `json:"changes"`
-		LastError  *apiProblem       `json:"last_error"`
+		InstanceID  string            `json:"instance_id"`
+		Region      string            `json:"region"`
+		IP          string            `json:"ip"`
+		OS          string            `json:"os"`
+		AgentOnline *bool             `json:"agent_online"`
+		Labels      map[string]string `json:"labels"`
+		TaskIDs     []string          `json:"task_ids"`
+		Types       []string          `json:"types"`
+		TotalCount  *int64            `json:"total_count"`
+		Scans       []apiScan         `json:"scans"`
+		ServerScans []apiServerScan   `json:"server_scans"`
+		Changes     []apiChange       `json:"changes"`
+		LastError   *apiProblem       `json:"last_error"`
+	}
+	apiServerScan struct {
+		TaskID     string    `json:"task_id"`
+		Status     *float64  `json:"status"`
+		StatusName string    `json:"status_name"`
+		Since      time.Time `json:"since"`
 	}
 	apiChange struct {
 		At         time.Time `json:"at"`
@@ -111,12 +138,12 @@ func (h *handler) apiStatus(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	o := h.Overview()
-	answer := apiStatus{At: o.At.UTC(), Accounts: []apiAccount{}}
-	for _, a := range o.Accounts {
-		if f.account == "" || f.account == a.Name {
-			answer.Accounts = append(answer.Accounts, accountOf(a))
-		}
+	shown, err := f.accounts(o)
+	if err != nil {
+		writeJSON(w, http.StatusNotFound, apiError(err))
+		return
 	}
+	answer := apiStatus{At: o.At.UTC(), Accounts: mapped(shown, accountOf)}
 	problems, total := o.Problems(f.of(f.problems))
 	answer.Problems = apiList[apiScan]{total, f.problems, f.limit, mapped(problems, scanOf)}
 	servers, total := o.Servers(f.of(f.page))
@@ -126,8 +153,8 @@ func (h *handler) apiStatus(w http.ResponseWriter, r *http.Request) {
 
 func (h *handler) apiServer(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	d, known := h.Overview().Server(q.Get("account"), q.Get("uuid"))
-	if !known {
+	d, found := h.Overview().Server(q.Get("account"), q.Get("uuid"))
+	if !found {
 		writeJSON(w, http.StatusNotFound, apiError(errors.New("no such server is watched: give account and uuid")))
 		return
 	}
@@ -137,6 +164,12 @@ func (h *handler) apiServer(w http.ResponseWriter, r *http.Request) {
 		Changes: mapped(d.Changes, func(c collector.Change) apiChange {
 			return apiChange{c.At.UTC(), c.TaskID, c.Type, reported(c.Status), scan.StatusName(c.Status), c.Code}
 		}),
+	}
+	answer.ServerScans = mapped(d.ServerScans, func(s collector.ServerScan) apiServerScan {
+		return apiServerScan{s.TaskID, reported(s.Status), scan.ServerScanNames()[scan.StatusPlace(s.Status)], s.Since.UTC()}
+	})
+	if d.AssetInfo != nil {
+		answer.AgentOnline = &d.AssetInfo.Online
 	}
 	if d.Total >= 0 {
 		answer.TotalCount = &d.Total
@@ -154,7 +187,7 @@ func mapped[A, B any](list []A, to func(A) B) []B {
 }
 
 func accountOf(a collector.AccountOverview) apiAccount {
-	out := apiAccount{
+	return apiAccount{
 		Account: a.Name, ServersOK: a.OK, ServersFailing: a.Failing, ServersPending: a.Pending, Refused: a.Status.Refused,
 		CallsUsed: a.Used, CallsAllowed: a.Status.Allowed, CallsConfigured: a.Status.Config.RequestsPerSecond, LagSeconds: a.Lag.Seconds(),
 		LastError:         problemOf(a.Status.Problem),
@@ -164,8 +197,25 @@ func accountOf(a collector.AccountOverview) apiAccount {
 			for place, name := range scan.StatusNames() {
 				by[name] = t.ByStatus[place]
 			}
-			return apiType{t.Type, by, a.FailingOf(t.Type), t.Stalled}
+			progress := a.Progress(t.Type)
+			return apiType{t.Type, by, progress.ByStatus[sas.StatusComplete], a.FailingOf(t.Type), progress.Answered, t.Stalled}
 		}),
+		IDs: a.Status.IDs, Tasks: mapped(tasksOf(a), taskOf), TasksLeftOut: a.Status.Found.Tasks.LeftOut,
+	}
+}
+
+func taskOf(t taskLine) apiTask {
+	out := apiTask{
+		TaskID: t.ID, Source: t.Source, Status: t.Status, Ended: t.Ended(), Progress: reported(t.Progress), Start: known(t.Start), ListReadAt: known(t.List.At),
+	}
+	if t.List.Err != nil {
+		out.ListError = t.List.Err.Error()
+	}
+	if !t.List.At.IsZero() {
+		out.Servers = make(map[string]int)
+		for place, name := range scan.ServerScanNames() {
+			out.Servers[name] = t.List.ByStatus[place]
+		}
 	}
 	return out
 }
@@ -180,23 +230,27 @@ func problemOf(t *scan.Problem) *apiProblem {
 func scanOf(s collector.Scan) apiScan {
 	return apiScan{
 		Account: s.Account, UUID: s.UUID, Server: s.Server, TaskID: s.TaskID, Type: s.Type, Status: reported(s.Status),
-		StatusName: scan.StatusName(s.Status), Code: s.Code, Stalled: s.Stalled, LastChange: s.Changed.UTC(), LastMove: s.Moved.UTC(),
+		StatusName: scan.StatusName(s.Status), Code: s.Code, Stalled: s.Stalled, Superseded: s.Superseded, LastChange: s.Changed.UTC(), LastMove: s.Moved.UTC(),
 	}
 }
 
 func lineOf(s collector.Server) apiLine {
-	line := apiLine{
+	return apiLine{
 		Account: s.Account, UUID: s.UUID, Server: s.Name, State: s.State, Failure: s.Failure, Stale: s.Stale,
-		Subtasks: s.Subtasks, Complete: s.Complete, Failing: s.Failing, Stalled: s.Stalled,
+		Subtasks: s.Subtasks, Succeeded: s.Succeeded, Complete: s.Complete, Failing: s.Failing, Stalled: s.Stalled, LastSuccess: known(s.LastSuccess),
 	}
-	if !s.LastSuccess.IsZero() {
-		at := s.LastSuccess.UTC()
-		line.LastSuccess = &at
-	}
-	return line
 }
 
-// reported gives a status; nil where there is none, or none that JSON has.
+// known gives a time in UTC, nil for one that is not known.
+func known(at time.Time) *time.Time {
+	if at.IsZero() {
+		return nil
+	}
+	at = at.UTC()
+	return &at
+}
+
+// reported gives a number; nil where there is none, or none that JSON has.
 func reported(status float64) *float64 {
 	if math.IsNaN(status) || math.IsInf(status, 0) {
 		return nil

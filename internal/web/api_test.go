@@ -57,26 +57,89 @@ func decoded(t *testing.T, text []byte) map[string]bool {
 
 func TestJSONIsAsDocumented(t *testing.T) {
 	t.Parallel()
-	h, list := watched(t, 3)
+	polled, list := watched(t, 3)
 	documented := examples(t)
 	if len(documented) != 2 {
 		t.Fatalf("%d examples in docs/api.md", len(documented))
 	}
-	for i, answer := range [][]byte{
-		get(h, "/api/v1/status").Body.Bytes(),
-		get(h, "/api/v1/status/server?"+url.Values{"account": {"main"}, "uuid": {list[1].UUID}}.Encode()).Body.Bytes(),
+	server := func(uuid string) string {
+		return "/api/v1/status/server?" + url.Values{"account": {"main"}, "uuid": {uuid}}.Encode()
+	}
+	made := knowing(t)
+	for i, answers := range [][]map[string]bool{
+		{decoded(t, get(polled, "/api/v1/status").Body.Bytes()), decoded(t, get(made, "/api/v1/status").Body.Bytes())},
+		{decoded(t, get(polled, server(list[1].UUID)).Body.Bytes()), decoded(t, get(made, server(uuid1)).Body.Bytes())},
 	} {
-		for key := range decoded(t, answer) {
+		found := map[string]bool{}
+		for _, answer := range answers {
+			maps.Copy(found, answer)
+		}
+		for key := range found {
 			if !documented[i][key] {
 				t.Errorf("%s is not documented", key)
 			}
 		}
-	}
-	found := decoded(t, get(h, "/api/v1/status").Body.Bytes())
-	for key := range documented[0] {
-		if !found[key] && !strings.HasPrefix(key, ".accounts[].last_error") {
-			t.Errorf("%s is documented and absent", key)
+		for key := range documented[i] {
+			if !found[key] && !strings.HasPrefix(key, ".changes[]") && key != ".labels.team" {
+				t.Errorf("%s is documented and absent", key)
+			}
 		}
+	}
+}
+
+func TestJSONHasTasksAndWhatBecameOfServersScans(t *testing.T) {
+	t.Parallel()
+	h := knowing(t)
+	var all struct {
+		Accounts []struct {
+			IDs   string
+			Tasks []struct {
+				TaskID     string  `json:"task_id"`
+				ListReadAt *string `json:"list_read_at"`
+				ListError  string  `json:"list_error"`
+				Progress   *float64
+				Start      *string
+				Ended      bool
+				Servers    map[string]int
+			}
+			TasksLeftOut int `json:"tasks_left_out"`
+			Types        []struct{ Succeeded, Failing, Superseded int }
+		}
+	}
+	if err := json.Unmarshal(get(h, "/api/v1/status").Body.Bytes(), &all); err != nil {
+		t.Fatal(err)
+	}
+	if len(all.Accounts) != 2 || len(all.Accounts[0].Tasks) != 3 || all.Accounts[1].Tasks == nil {
+		t.Fatalf("%+v", all)
+	}
+	main := all.Accounts[0]
+	if main.IDs != "root" || main.TasksLeftOut != 2 || main.Types[1].Succeeded != 2 || main.Types[1].Superseded != 2 || main.Types[0].Failing != 1 {
+		t.Errorf("%+v", main)
+	}
+	running, unread, ended := main.Tasks[0], main.Tasks[1], main.Tasks[2]
+	want := map[string]int{"not_started": 11, "started": 22, "completed": 33, "failed": 4, "timed_out": 5, "unknown": 0}
+	if running.TaskID != rootTask || !maps.Equal(running.Servers, want) || running.ListReadAt == nil || running.ListError != "" || *running.Progress != 0.4 {
+		t.Errorf("one that runs: %+v", running)
+	}
+	if unread.Servers != nil || unread.ListReadAt != nil || !strings.HasPrefix(unread.ListError, "NoPermission") || unread.Progress != nil || unread.Start != nil {
+		t.Errorf("one whose list was never read: %+v", unread)
+	}
+	if !ended.Ended || ended.Servers["unknown"] != 6 || ended.ListError == "" {
+		t.Errorf("one that has ended: %+v", ended)
+	}
+	var one struct {
+		AgentOnline *bool `json:"agent_online"`
+		ServerScans []struct {
+			TaskID     string `json:"task_id"`
+			StatusName string `json:"status_name"`
+		} `json:"server_scans"`
+		Scans []struct{ Superseded bool }
+	}
+	if err := json.Unmarshal(get(h, "/api/v1/status/server?account=main&uuid="+uuid1).Body.Bytes(), &one); err != nil {
+		t.Fatal(err)
+	}
+	if one.AgentOnline == nil || *one.AgentOnline || len(one.ServerScans) != 1 || one.ServerScans[0].StatusName != "timed_out" || !one.Scans[2].Superseded || one.Scans[0].Superseded {
+		t.Errorf("a server: %+v", one)
 	}
 }
 

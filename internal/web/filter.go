@@ -63,6 +63,19 @@ func readFilter(q url.Values) (filter, error) {
 	return f, err
 }
 
+// accounts returns those that the filter chooses; an error says that there is
+// none of the name asked for.
+func (f filter) accounts(o *collector.Overview) ([]collector.AccountOverview, error) {
+	if f.account == "" {
+		return o.Accounts, nil
+	}
+	at := slices.IndexFunc(o.Accounts, func(a collector.AccountOverview) bool { return a.Name == f.account })
+	if at < 0 {
+		return nil, fmt.Errorf("no account %.200q is configured", f.account)
+	}
+	return o.Accounts[at : at+1], nil
+}
+
 // of gives the collector's filter for some page of a list.
 func (f filter) of(page int) collector.Filter {
 	return collector.Filter{Account: f.account, Search: f.search, State: f.state, Offset: (page - 1) * f.limit, Limit: f.limit}
@@ -98,12 +111,14 @@ type pager struct {
 	Label         string
 	Number, Last  int
 	Before, After string // empty: there is none
+	Beyond        bool   // the list has lines, and no such page
 }
 
 // paged makes the pager of a list of so many lines. to gives the filter of
 // another page.
 func (f filter) paged(label, path string, page, lines int, to func(filter, int) filter) pager {
 	p := pager{Label: label, Number: page, Last: max(1, (lines+f.limit-1)/f.limit)}
+	p.Beyond = page > p.Last && lines > 0
 	if page > 1 {
 		p.Before = path + to(f, min(page-1, p.Last)).query()
 	}

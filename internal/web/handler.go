@@ -65,20 +65,24 @@ func New(o Options) (http.Handler, error) {
 	if h.pages, err = newPages(h.link); err != nil {
 		return nil, err
 	}
-	mux, turns := http.NewServeMux(), newQueue()
+	mux, turns, packed := http.NewServeMux(), newQueue(), newPacker()
+	page := func(path string, serve http.Handler) {
+		mux.Handle("GET "+path, serve)
+		mux.HandleFunc("GET "+path+"/{$}", withoutSlash)
+	}
 	metrics := expose.Handler(expose.Options{Scrape: o.Scrape, Others: o.Others, Failed: h.scrapeFailed})
-	mux.Handle("GET "+o.TelemetryPath, atMost(o.MaxRequests, ", or raise --web.max-requests", metrics))
-	mux.HandleFunc("GET /{$}", turns.limit(h.landing))
-	mux.HandleFunc("GET /status", turns.limit(h.status))
-	mux.HandleFunc("GET /status/server", turns.limit(h.server))
-	mux.HandleFunc("GET /api/v1/status", turns.limit(h.apiStatus))
-	mux.HandleFunc("GET /api/v1/status/server", turns.limit(ofServer(h.apiServer)))
-	mux.HandleFunc("GET /config", h.config)
-	mux.Handle("GET /sd", atMost(maxLists, "", http.HandlerFunc(h.targets)))
-	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
+	page(o.TelemetryPath, atMost(o.MaxRequests, ", or raise --web.max-requests", metrics))
+	mux.Handle("GET /{$}", turns.limit(packed.pack(h.landing)))
+	page("/status", turns.limit(packed.pack(h.status)))
+	page("/status/server", turns.limit(packed.pack(h.server)))
+	page("/api/v1/status", turns.limit(packed.pack(h.apiStatus)))
+	page("/api/v1/status/server", turns.limit(packed.pack(ofServer(h.apiServer))))
+	page("/config", packed.pack(h.config))
+	page("/sd", atMost(maxLists, "", packed.pack(h.targets)))
+	page("/-/healthy", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeText(w, http.StatusOK, "healthy\n")
-	})
-	mux.HandleFunc("GET /-/ready", h.readiness)
+	}))
+	page("/-/ready", http.HandlerFunc(h.readiness))
 	mux.HandleFunc("POST /-/reload", h.reload)
 	mux.HandleFunc("PUT /-/reload", h.reload)
 	if o.Pprof {
@@ -116,8 +120,11 @@ func (h *handler) config(w http.ResponseWriter, _ *http.Request) {
 
 // readiness says whether every server was polled once, or tried.
 func (h *handler) readiness(w http.ResponseWriter, _ *http.Request) {
-	waiting, servers, lists := 0, 0, 0
+	waiting, servers, lists, idle := 0, 0, 0, []byte(nil)
 	for _, a := range h.Overview().Accounts {
+		if why := idleText(&a); why != "" {
+			idle = fmt.Appendf(idle, "account %q: %s\n", a.Name, why)
+		}
 		toPoll, toRead := a.Unfinished()
 		waiting, servers, lists = waiting+toPoll, servers+a.Servers(), lists+toRead
 	}
@@ -125,7 +132,7 @@ func (h *handler) readiness(w http.ResponseWriter, _ *http.Request) {
 		h.ready.Store(true)
 	}
 	if h.ready.Load() {
-		writeText(w, http.StatusOK, fmt.Sprintf("ready: %d servers are watched\n", servers))
+		writeText(w, http.StatusOK, fmt.Sprintf("ready: %d servers are watched\n%s", servers, idle))
 		return
 	}
 	text := fmt.Sprintf("not ready: %d of %d servers were polled\n", servers-waiting, servers)

@@ -20,11 +20,13 @@ func TestLandingPageShowsHowServersFareNow(t *testing.T) {
 		accounts []collector.AccountOverview
 		want     []string
 	}{
-		{nil, []string{"1.2.3", `href="/scans"`, `href="/config"`, `href="/-/ready"`, `href="/-/healthy"`}},
-		{all(account("a", scan.Totals{OK: 3, Failing: 4, Pending: 5}, false)), []string{`<bdi>a</bdi></th><td class="n">3</td><td class="n bad">4</td><td class="n">5</td><td>no refusal</td>`}},
+		{nil, []string{"1.2.3", `href="/scans"`, `href="/config"`, `href="/-/ready"`, `href="/-/healthy"`, `href="/sd"`, "no account is configured"}},
+		{all(account("a", scan.Totals{OK: 3, Failing: 4, Pending: 5}, false)), []string{
+			`<bdi>a</bdi></th><td data-label="ok" class="n">3</td><td data-label="failing" class="n bad">4</td><td data-label="pending" class="n">5</td><td data-label="Credentials" class="wide">accepted</td>`,
+		}},
 		{all(account("a", scan.Totals{Failing: 1}, true), account("b", scan.Totals{}, false)), []string{
-			`<bdi>a</bdi></th><td class="n">0</td><td class="n bad">1</td><td class="n">0</td><td><strong class="bad">refused`,
-			`<bdi>b</bdi></th><td class="n">0</td><td class="n">0</td><td class="n">0</td><td>no refusal</td>`,
+			`<td data-label="failing" class="n bad">1</td><td data-label="pending" class="n">0</td><td data-label="Credentials" class="wide"><strong class="bad">refused`,
+			`<td data-label="Credentials" class="wide">not known: no call has succeeded<br><strong class="bad">watches nothing: no server is configured or discovered</strong></td>`,
 		}},
 	} {
 		now = c.accounts

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
@@ -10,11 +11,14 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"aliyun_vulscan_exporter/collector"
 	"aliyun_vulscan_exporter/collector/scan"
+	"aliyun_vulscan_exporter/internal/sas"
 )
 
 //go:embed templates/*.html
@@ -72,14 +76,19 @@ func functions(link func(string) string) template.FuncMap {
 		"server": func(account, uuid string) string {
 			return link("/status/server") + "?" + url.Values{"account": {account}, "uuid": {uuid}}.Encode()
 		},
-		"stamp":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"clock":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
-		"span":   span,
-		"rate":   func(r float64) string { return strconv.FormatFloat(math.Round(r*100)/100, 'f', -1, 64) },
-		"status": statusText,
-		"class":  func(status float64) string { return "s" + strconv.Itoa(statusPlace(status)) },
-		"since":  func(s collector.Scan) moment { return moment{problemSince(s), time.Now()} },
-		"ago":    func(t time.Time) moment { return moment{t, time.Now()} },
+		"stamp":       func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"clock":       func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
+		"span":        span,
+		"rate":        func(r float64) string { return strconv.FormatFloat(math.Round(r*100)/100, 'f', -1, 64) },
+		"status":      statusText,
+		"class":       partClass,
+		"scanStatus":  scanStatus,
+		"scanBad":     func(status float64) bool { return slices.Contains(badScans, scan.StatusPlace(status)) },
+		"ids":         idsText,
+		"credentials": credentials,
+		"idle":        func(a collector.AccountOverview) string { return idleText(&a) },
+		"since":       func(s collector.Scan) moment { return moment{problemSince(s), time.Now()} },
+		"ago":         func(t time.Time) moment { return moment{t, time.Now()} },
 	}
 }
 
@@ -100,16 +109,29 @@ func statusText(status float64) string {
 	return fmt.Sprintf("%s (%g)", scan.StatusName(status), status)
 }
 
-// statusPlace gives a status' place among scan.StatusNames.
-func statusPlace(status float64) int {
-	names := scan.StatusNames()
-	for i, name := range names {
-		if name == scan.StatusName(status) {
-			return i
-		}
+// partClass is the class of the part of a bar that counts the subtask.
+func partClass(s collector.Scan) string {
+	switch {
+	case s.Superseded && (s.Code != "" || s.Status != sas.StatusComplete):
+		return "answered"
+	case s.Code != "":
+		return "failed"
 	}
-	return len(names) - 1
+	return "s" + strconv.Itoa(scan.StatusPlace(s.Status))
 }
+
+// idsText says under which IDs the service answers about a task's servers.
+func idsText(ids string) string {
+	return cmp.Or(map[string]string{"root": "the task's", "leaf": "the server scan's", "both": "both kinds"}[ids], "not known")
+}
+
+// scanStatus is the status of a server's scan within a task.
+func scanStatus(status float64) string {
+	return readable(scan.ServerScanNames()[scan.StatusPlace(status)])
+}
+
+// readable is a name of a status as people write it.
+func readable(name string) string { return strings.ReplaceAll(name, "_", " ") }
 
 // span gives a duration for people: two units at most.
 func span(d time.Duration) string {

@@ -19,8 +19,8 @@ type queue struct {
 func newQueue() *queue { return &queue{slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))} }
 
 // limit makes a handler wait for its turn.
-func (q *queue) limit(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
+func (q *queue) limit(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if q.waiting.Add(1) > maxWaiting {
 			q.waiting.Add(-1)
 			w.Header().Set("Retry-After", "1")
@@ -31,9 +31,9 @@ func (q *queue) limit(next http.HandlerFunc) http.HandlerFunc {
 		case q.slots <- struct{}{}:
 			q.waiting.Add(-1)
 			defer func() { <-q.slots }()
-			next(w, r)
+			next.ServeHTTP(w, r)
 		case <-r.Context().Done():
 			q.waiting.Add(-1)
 		}
-	}
+	})
 }

@@ -2,16 +2,17 @@ package web
 
 import (
 	"net/http"
+	"path"
 	"strings"
 )
 
 // link makes a path of ours one that others use, who may come through a proxy.
-func (h *handler) link(path string) string {
+func (h *handler) link(to string) string {
 	base := h.RoutePrefix
 	if h.ExternalURL != nil {
 		base = h.ExternalURL.Path
 	}
-	return strings.TrimSuffix(base, "/") + path
+	return strings.TrimSuffix(base, "/") + to
 }
 
 // below serves everything under the route prefix, as Prometheus does: the root,
@@ -23,13 +24,24 @@ func (h *handler) below(prefix string, all http.Handler) http.Handler {
 	}
 	inside := http.StripPrefix(prefix, all)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch path := r.URL.Path; {
-		case strings.HasPrefix(path, prefix+"/"):
+		switch asked := r.URL.Path; {
+		case strings.HasPrefix(asked, prefix+"/"):
 			inside.ServeHTTP(w, r)
-		case path == "/" || path == prefix:
+		case asked == "/" || asked == prefix:
 			http.Redirect(w, r, h.link("/"), http.StatusFound)
 		default:
 			http.NotFound(w, r)
 		}
 	})
+}
+
+// withoutSlash leads from a page's path with a slash at its end to the page. The
+// way is relative, so that it holds behind any proxy.
+func withoutSlash(w http.ResponseWriter, r *http.Request) {
+	to := "../" + path.Base(r.URL.Path)
+	if r.URL.RawQuery != "" {
+		to += "?" + r.URL.RawQuery
+	}
+	w.Header().Set("Location", to)
+	writeText(w, http.StatusFound, "the page is where the path has no slash at its end\n")
 }

@@ -3,18 +3,24 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 
 	"aliyun_vulscan_exporter/collector"
 	"aliyun_vulscan_exporter/collector/scan"
+	"aliyun_vulscan_exporter/internal/sas"
 )
 
 // statusPage is the page of everything.
 type statusPage struct {
 	page
-	StatusNames            []string
+	Parts                  []part
 	Types                  []typeBar
 	Accounts               []collector.AccountOverview
+	Tasks                  []taskLine
+	TaskCount              int // also of those that the page has no room for
+	TasksLeftOut           int // that run and are not followed
 	Account, Search, State string
 	States                 []string
 	Problems               []collector.Scan
@@ -25,38 +31,58 @@ type statusPage struct {
 	ServerPages            pager
 }
 
+const (
+	succeeded = "succeeded"
+	failed    = "failed"
+)
+
+// part is what a bar counts of a type's subtasks, and the class of its colour.
+type part struct{ Name, Class string }
+
+// parts are all of them in the order of a bar: the statuses of subtasks without
+// an error code, then the subtasks that failed and those that a newer scan
+// answered.
+func parts() []part {
+	var all []part
+	for place, name := range scan.StatusNames() {
+		if place == sas.StatusComplete {
+			name = succeeded
+		}
+		all = append(all, part{name, "s" + strconv.Itoa(place)})
+	}
+	return append(all, part{failed, "failed"}, part{"answered", "answered"})
+}
+
 // typeBar is the subtasks of one type, of all accounts that are shown.
 type typeBar struct {
-	Type             string
-	Counts           []int
-	Failing, Stalled int
-	Share            string // that is complete
-	Parts            []segment
+	Type    string
+	Counts  []int // of parts
+	Stalled int
+	InWords string // the bar for those who do not see it
+	Bar     []segment
 }
+
+// Bad reports whether a count is one of subtasks that failed.
+func (b typeBar) Bad(place int) bool { return parts()[place].Name == failed && b.Counts[place] > 0 }
 
 // segment is a piece of a bar that is 100 wide.
 type segment struct{ Class, X, Width string }
 
 // bars sums the accounts' subtasks by type.
-func bars(accounts []collector.AccountOverview, only string) []typeBar {
+func bars(accounts []collector.AccountOverview) []typeBar {
 	var all []typeBar
-	at := map[string]int{}
 	for _, a := range accounts {
-		if only != "" && a.Name != only {
-			continue
-		}
 		for _, t := range a.Types {
-			i, known := at[t.Type]
-			if !known {
-				i = len(all)
-				at[t.Type] = i
-				all = append(all, typeBar{Type: t.Type, Counts: make([]int, len(t.ByStatus))})
+			at := slices.IndexFunc(all, func(b typeBar) bool { return b.Type == t.Type })
+			if at < 0 {
+				at = len(all)
+				all = append(all, typeBar{Type: t.Type, Counts: make([]int, len(parts()))})
 			}
-			for place, n := range t.ByStatus {
-				all[i].Counts[place] += n
+			progress := a.Progress(t.Type)
+			for place, n := range append(slices.Clone(progress.ByStatus), progress.Failed, progress.Answered) {
+				all[at].Counts[place] += n
 			}
-			all[i].Failing += a.FailingOf(t.Type)
-			all[i].Stalled += t.Stalled
+			all[at].Stalled += t.Stalled
 		}
 	}
 	for i := range all {
@@ -65,26 +91,25 @@ func bars(accounts []collector.AccountOverview, only string) []typeBar {
 	return all
 }
 
-// draw cuts the bar into its parts.
+// draw cuts the bar into its pieces.
 func (b *typeBar) draw() {
 	sum := 0
 	for _, n := range b.Counts {
 		sum += n
 	}
-	b.Share = "0%"
-	if sum == 0 {
-		return
-	}
-	const complete = 4
-	b.Share = strconv.Itoa(b.Counts[complete]*100/sum) + "%"
-	x := 0.0
-	for place := range b.Counts {
-		width := float64(b.Counts[place]) * 100 / float64(sum)
-		if width > 0 {
-			b.Parts = append(b.Parts, segment{"s" + strconv.Itoa(place), fmt.Sprintf("%.2f", x), fmt.Sprintf("%.2f", width)})
+	x, inWords := 0.0, []string(nil)
+	for place, part := range parts() {
+		n := b.Counts[place]
+		if part.Name == succeeded || part.Name == failed {
+			inWords = append(inWords, fmt.Sprintf("%d %s", n, part.Name))
 		}
-		x += width
+		if n > 0 {
+			width := float64(n) * 100 / float64(sum)
+			b.Bar = append(b.Bar, segment{part.Class, fmt.Sprintf("%.2f", x), fmt.Sprintf("%.2f", width)})
+			x += width
+		}
 	}
+	b.InWords = fmt.Sprintf("of %d: %s", sum, strings.Join(inWords, ", "))
 }
 
 func (h *handler) status(w http.ResponseWriter, r *http.Request) {
@@ -94,13 +119,25 @@ func (h *handler) status(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	o, here := h.Overview(), h.link("/status")
+	shown, err := f.accounts(o)
+	if err != nil {
+		h.problem(w, http.StatusNotFound, err.Error())
+		return
+	}
 	p := statusPage{
-		page: h.refreshing(w, "Vulnerability scans", here, f), StatusNames: scan.StatusNames(),
-		Types: bars(o.Accounts, f.account), Accounts: o.Accounts, Account: f.account, Search: f.search, State: f.state, States: states,
+		page: h.refreshing(w, "Vulnerability scans", here, f), Parts: parts(), Types: bars(shown), Accounts: o.Accounts,
+		Account: f.account, Search: f.search, State: f.state, States: states,
 	}
 	p.At = o.At
+	for _, a := range shown {
+		p.Tasks = append(p.Tasks, tasksOf(a)...)
+		p.TasksLeftOut += a.Status.Found.Tasks.LeftOut
+	}
+	runningFirst(p.Tasks)
+	p.TaskCount = len(p.Tasks)
+	p.Tasks = p.Tasks[:min(p.TaskCount, perPage)]
 	p.Problems, p.ProblemCount = o.Problems(f.of(f.problems))
-	p.ProblemPages = f.paged("Pages of failing and stalled subtasks", here, f.problems, p.ProblemCount, func(f filter, n int) filter { f.problems = n; return f })
+	p.ProblemPages = f.paged("Pages of failed and stalled subtasks", here, f.problems, p.ProblemCount, func(f filter, n int) filter { f.problems = n; return f })
 	p.Servers, p.ServerCount = o.Servers(f.of(f.page))
 	p.ServerPages = f.paged("Pages of servers", here, f.page, p.ServerCount, func(f filter, n int) filter { f.page = n; return f })
 	h.show(w, http.StatusOK, "status", p)

@@ -85,7 +85,7 @@ func TestStatusShowsTroubleThenServers(t *testing.T) {
 	got := get(h, "/status")
 	page := got.Body.String()
 	for _, want := range []string{
-		"Failing and stalled: 1", "Servers: 120", `aria-label="100% complete"`,
+		"Failed and stalled: 1", "Servers: 120", `aria-label="of 95: 94 succeeded, 1 failed"`,
 		"Page 1 of 3", `href="/status?page=2"`, "ServerError", "Request ID", "has trouble", `<option value="main">`,
 	} {
 		if !strings.Contains(page, want) {
@@ -171,8 +171,10 @@ func TestOddFiltersAreClearErrors(t *testing.T) {
 			t.Errorf("JSON, %s: %d %s %v", query, got.Code, got.Body, err)
 		}
 	}
-	if got := get(h, "/status?account=nobody"); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), "Servers: 0<") {
-		t.Errorf("an unknown account: %d", got.Code)
+	for _, path := range []string{"/status?account=nobody", "/api/v1/status?account=nobody", "/status?account=Main"} {
+		if got := get(h, path); got.Code != http.StatusNotFound || !regexp.MustCompile(`no account .*(nobody|Main).* is configured`).MatchString(got.Body.String()) {
+			t.Errorf("%s: %d %s", path, got.Code, got.Body)
+		}
 	}
 }
 

@@ -25,9 +25,15 @@ type screen struct {
 	name          string
 	width, height int64
 	dark          bool
+	shown         bool // its pictures are in the documentation
 }
 
-var screens = []screen{{"desktop", 1280, 900, false}, {"phone", 390, 844, true}}
+var screens = []screen{
+	{"desktop", 1280, 1100, false, true},
+	{"phone", 390, 844, true, true},
+	{"desktop-dark", 1280, 1100, true, false},
+	{"phone-light", 390, 844, false, false},
+}
 
 // environment gives what .ci/browser sets.
 func environment(t *testing.T, name string) string {
@@ -84,10 +90,45 @@ func eval[T any](t *testing.T, ctx context.Context, expression string) T {
 	return must(t, ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
+// untilAt waits for the page whose address holds a text.
+func untilAt(t *testing.T, ctx context.Context, part string) {
+	t.Helper()
+	until(t, "the page is one of "+part, func() bool {
+		at, err := chromedp.Run(ctx, chromedp.Location()) // fails while the browser goes from one page to the other
+		return err == nil && strings.Contains(at, part)
+	})
+}
+
 // text is all that the page shows.
 func text(t *testing.T, ctx context.Context) string {
 	t.Helper()
 	return eval[string](t, ctx, "document.body.innerText")
+}
+
+// phone reports whether the screen is too narrow for tables.
+func (s screen) phone() bool { return s.width < 800 }
+
+// inSight wants every table to be seen without scrolling sideways.
+func inSight(t *testing.T, ctx context.Context, s screen) {
+	t.Helper()
+	if hidden := eval[string](t, ctx, `[...document.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth)
+		.map(e => e.getAttribute("aria-labelledby") + ": " + e.scrollWidth + " of " + e.clientWidth).join(", ")`); hidden != "" {
+		t.Errorf("%s on the %s has to be scrolled sideways: %s", must(t, ctx, chromedp.Location()), s.name, hidden)
+	}
+}
+
+// columnsInSight wants cells of a table to be seen under the names of their
+// columns: there are some, and all are inside the screen.
+func columnsInSight(t *testing.T, ctx context.Context, s screen, table string, columns ...string) {
+	t.Helper()
+	for _, column := range columns {
+		seen := eval[[]int](t, ctx, fmt.Sprintf(`{const all = [...document.querySelectorAll('[aria-labelledby=%s] td[data-label="%s"]')]
+			.map(e => e.getBoundingClientRect()).filter(r => r.width > 0);
+			[all.length, all.filter(r => r.left < 0 || r.right > document.documentElement.clientWidth).length]}`, table, column))
+		if seen[0] == 0 || seen[1] > 0 {
+			t.Errorf("%s of %s on the %s: %d, of which %d are off the screen", column, table, s.name, seen[0], seen[1])
+		}
+	}
 }
 
 // visit loads a page, and looks at what every page has to be.
@@ -97,6 +138,9 @@ func visit(t *testing.T, ctx context.Context, s screen, url string) {
 	if over := eval[int](t, ctx, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
 		t.Errorf("%s on the %s is %d pixels too wide: %s", url, s.name, over, eval[string](t, ctx, `[...document.querySelectorAll("body *")]
 			.filter(e => !e.closest(".scroll") && e.getBoundingClientRect().right > document.documentElement.clientWidth).map(e => e.outerHTML.slice(0, 200)).join("\n")`))
+	}
+	if s.phone() {
+		inSight(t, ctx, s)
 	}
 }
 
@@ -146,11 +190,11 @@ func accessible(t *testing.T, ctx context.Context, name string) {
 	}
 }
 
-// picture keeps a screenshot where SCREENSHOTS says, if it does.
-func picture(t *testing.T, ctx context.Context, name string) {
+// picture keeps a screenshot of a page where SCREENSHOTS says, if it does.
+func picture(t *testing.T, ctx context.Context, s screen, page string) {
 	t.Helper()
-	folder := os.Getenv("SCREENSHOTS")
-	if folder == "" {
+	name, folder := page+"-"+s.name, os.Getenv("SCREENSHOTS")
+	if folder == "" || !s.shown {
 		folder = t.TempDir() // taken all the same
 	}
 	png := must(t, ctx, chromedp.CaptureScreenshot())

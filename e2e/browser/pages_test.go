@@ -31,13 +31,17 @@ func TestAnOperatorFindsWhatHangs(t *testing.T) {
 				return !strings.Contains(text(t, ctx), "Failed and stalled: 0")
 			})
 			accessible(t, ctx, "status page")
-			picture(t, ctx, "status-"+s.name)
+			inSight(t, ctx, s)
+			columnsInSight(t, ctx, s, "problems", "Type", "Status", "Code", "Since")
+			columnsInSight(t, ctx, s, "servers", "Last poll", "failed", "Last success")
+			columnsInSight(t, ctx, s, "tasks", "Status", "Progress", "Servers by scan", "List read")
+			picture(t, ctx, s, "status")
 
 			// Search for a server, and open it.
 			const name = "app-5" // the documentation's example: complete, and failed
 			must(t, ctx, chromedp.SendKeys(`input[name="search"]`, name))
 			must(t, ctx, chromedp.Submit(`form[role="search"]`))
-			until(t, "it is searched for", func() bool { return strings.Contains(must(t, ctx, chromedp.Location()), "search="+name) })
+			untilAt(t, ctx, "search="+name)
 			must(t, ctx, chromedp.WaitVisible("#servers"))
 			if shown := text(t, ctx); !strings.Contains(shown, "Servers: 2") || !strings.Contains(shown, "push_command_failed") {
 				t.Errorf("searched for %s:\n%s", name, shown)
@@ -48,11 +52,14 @@ func TestAnOperatorFindsWhatHangs(t *testing.T) {
 				t.Errorf("its page:\n%s", shown)
 			}
 			accessible(t, ctx, "server's page")
-			picture(t, ctx, "server-"+s.name)
+			inSight(t, ctx, s)
+			columnsInSight(t, ctx, s, "scans", "Type", "Status", "Code", "In this state since")
+			picture(t, ctx, s, "server")
 
 			// Auto-refresh can be turned off, and stays so.
 			must(t, ctx, chromedp.Click(".made a"))
-			until(t, "the page is another", func() bool { return strings.Contains(must(t, ctx, chromedp.Location()), "refresh=off") })
+			untilAt(t, ctx, "refresh=off")
+			must(t, ctx, chromedp.WaitVisible("#scans"))
 			if shown := text(t, ctx); !strings.Contains(shown, "Does not reload by itself") {
 				t.Errorf("reloading is not turned off:\n%.300s", shown)
 			}
@@ -84,6 +91,28 @@ func TestAStatusIsSeenToChange(t *testing.T) {
 		}
 		return false
 	})
+}
+
+func TestAPageWithoutHitsLeadsOn(t *testing.T) {
+	demo := exporter(t, "--demo")
+	for _, s := range screens {
+		t.Run(s.name, func(t *testing.T) {
+			ctx := open(t, s)
+			for path, want := range map[string]string{
+				"/status/?search=zzz": "No server matches", "/status?page=999": "There is no page 999", "/status?account=nobody": `no account "nobody" is configured`,
+			} {
+				visit(t, ctx, s, demo+path)
+				if shown := text(t, ctx); !strings.Contains(shown, want) {
+					t.Errorf("%s:\n%s", path, shown)
+				}
+				accessible(t, ctx, path)
+			}
+			must(t, ctx, chromedp.Navigate(demo+"/status?page=999"))
+			must(t, ctx, chromedp.Click(`#servers + p a`))
+			untilAt(t, ctx, "/status")
+			must(t, ctx, chromedp.WaitVisible(`[aria-labelledby="servers"]`))
+		})
+	}
 }
 
 func TestNoForeignScriptRuns(t *testing.T) {

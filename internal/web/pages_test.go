@@ -10,6 +10,7 @@ import (
 
 	"aliyun_vulscan_exporter/collector"
 	"aliyun_vulscan_exporter/collector/scan"
+	"aliyun_vulscan_exporter/internal/sas"
 )
 
 // plainText is what a piece of HTML shows, its white space made one space.
@@ -156,6 +157,22 @@ func TestTasksAreShownWithTheServersThatNeedSomebodyFirst(t *testing.T) {
 	}
 	if other := get(knowing(t), "/status?account=idle").Body.String(); strings.Contains(other, `id="tasks"`) {
 		t.Error("another account's tasks are shown")
+	}
+}
+
+func TestTasksThatRunStandBeforeThoseOfOtherAccountsThatHaveEnded(t *testing.T) {
+	t.Parallel()
+	ended, running := account("a", scan.Totals{OK: 1}, false), account("b", scan.Totals{OK: 1}, false)
+	ended.Status.Found.Tasks.Items = []sas.Task{{ID: "older", Status: "SUCCESS"}}
+	running.Status.Found.Tasks.Items = []sas.Task{{ID: "newer", Status: "PROCESSING"}}
+	o := options()
+	o.Overview = func() *collector.Overview { return &collector.Overview{Accounts: all(ended, running)} }
+	page := get(handler(t, o), "/status").Body.String()
+	if older, newer := strings.Index(page, ">older<"), strings.Index(page, ">newer<"); newer < 0 || older < newer {
+		t.Errorf("at %d and %d in %s", newer, older, plainText(page))
+	}
+	if !strings.Contains(page, "off, see server_scans") {
+		t.Error("nothing is said of lists that are not read")
 	}
 }
 

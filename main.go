@@ -84,11 +84,11 @@ func load(ctx context.Context, f *commandline.Flags) (*config.Config, error) {
 	if !f.Demo {
 		return config.Load(f.ConfigFile)
 	}
-	running, err := simulator.Start(ctx, simulator.Demo(time.Now()))
+	running, err := simulator.Start(ctx, simulator.Demo(time.Now(), f.DemoServers))
 	if err != nil {
 		return nil, fmt.Errorf("the demo's Security Center cannot listen on loopback: %w", err)
 	}
-	return config.Parse("demo", simulator.DemoConfig(running.URL))
+	return config.Parse("demo", simulator.DemoConfig(running.URL, f.DemoServers))
 }
 
 // export polls, and prints the metrics once or serves them, until ctx ends;
@@ -137,7 +137,7 @@ func export(ctx context.Context, stop func(), hangup <-chan os.Signal, f *comman
 			_ = apply(cfg) // not before everything that can be checked is
 			go manager.Run(ctx, hangup, watchInterval)
 			if f.Demo {
-				fmt.Fprint(stdout, simulator.DemoWelcome(address.String(), f.RoutePrefix, f.TelemetryPath))
+				fmt.Fprint(stdout, simulator.DemoWelcome(address.String(), f.RoutePrefix, f.TelemetryPath, f.DemoServers))
 			}
 		}})
 	}

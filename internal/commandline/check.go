@@ -53,6 +53,9 @@ func (f *Flags) checkModes() error {
 		return fmt.Errorf("%s exclude each other: give one of them", strings.Join(given, " and "))
 	}
 	if !f.Demo {
+		if f.DemoServers > 0 {
+			return errors.New("--demo.servers belongs to --demo: give both")
+		}
 		return nil
 	}
 	if f.configGiven {

@@ -21,6 +21,7 @@ import (
 	sloggokit "github.com/tjhop/slog-gokit"
 
 	"aliyun_vulscan_exporter/internal/shard"
+	"aliyun_vulscan_exporter/internal/simulator"
 )
 
 // maxRequests is the most that --web.max-requests takes.
@@ -30,6 +31,7 @@ const maxRequests = 100_000
 type Flags struct {
 	ConfigFile                string
 	Check, Demo, Doctor, Once bool
+	DemoServers               int // of the demo's third account; 0: it has none
 	StateFile                 string
 	Shard                     shard.Shard
 	RoutePrefix               string   // "/", or a plain path without a slash at its end
@@ -78,6 +80,7 @@ func New(program, version string, stdout, stderr io.Writer) (*kingpin.Applicatio
 	app.Flag("config.file", "Configuration file.").Default("vulscan.yml").IsSetByUser(&f.configGiven).StringVar(&f.ConfigFile)
 	app.Flag("config.check", "Validate the configuration and every file it names, and exit.").BoolVar(&f.Check)
 	app.Flag("demo", "Run against an embedded Security Center; needs no file, no credentials, no network.").BoolVar(&f.Demo)
+	app.Flag("demo.servers", "With --demo: a further account with so many servers, for looking at large fleets.").Hidden().Default("0").SetValue(number{"demo.servers", &f.DemoServers, 0, simulator.DemoFleetMost})
 	app.Flag("doctor", "Check every account live, say what to do about what does not work, print the least RAM policy, and exit.").BoolVar(&f.Doctor)
 	app.Flag("once", "Poll every server once, print the metrics and exit; 1 if any poll failed.").BoolVar(&f.Once)
 	app.Flag("state.file", "Embedded database that carries what is known over restarts; without it, counters and times start anew.").StringVar(&f.StateFile)

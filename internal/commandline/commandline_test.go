@@ -184,6 +184,9 @@ var refused = []struct {
 	{[]string{"--config.check", "--doctor"}, "--config.check and --doctor exclude each other"},
 	{[]string{"--config.check", "--doctor", "--once"}, "--config.check and --doctor and --once exclude each other"},
 	{[]string{"--demo", "--config.file=vulscan.yml"}, "--demo and --config.file exclude each other"},
+	{[]string{"--demo.servers=20"}, "--demo.servers belongs to --demo"},
+	{[]string{"--demo", "--demo.servers=-1"}, "--demo.servers=-1: it must be a whole number from 0 to 200000"},
+	{[]string{"--demo", "--demo.servers=200001"}, "--demo.servers=200001"},
 	{[]string{"--config.check", "--demo", "--config.file", "other.yml"}, "--demo and --config.file exclude each other"},
 }
 
@@ -214,6 +217,7 @@ func TestCommandLinesThatAreMeantAreTaken(t *testing.T) {
 	for _, args := range [][]string{
 		{},
 		{"--demo"},
+		{"--demo", "--demo.servers=2000"},
 		{"--demo", "--once"},
 		{"--demo", "--doctor"},
 		{"--demo", "--config.check"},

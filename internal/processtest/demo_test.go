@@ -35,6 +35,17 @@ func TestDemoShowsEveryStatusErrorsAndProgress(t *testing.T) {
 	}
 }
 
+func TestDemoHasALargeFleetIfAskedFor(t *testing.T) {
+	t.Parallel()
+	p := Serve(t, "--demo", "--demo.servers=200")
+	p.Until("the fleet is watched", func() bool {
+		return p.Scrape().Of("aliyun_vulscan_servers", `account="fleet"`).Sum() > 190 // some are offline
+	})
+	if !strings.Contains(p.Stdout.String(), "The account fleet has 200 servers more") {
+		t.Errorf("on stdout:\n%s", p.Stdout)
+	}
+}
+
 func TestDemoSaysWhereToLook(t *testing.T) {
 	t.Parallel()
 	p := Serve(t, "--demo", "--web.telemetry-path=/scans")

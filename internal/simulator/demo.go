@@ -57,13 +57,18 @@ func demoStaging(start time.Time) Account {
 
 // Demo is a Security Center worth looking at: 25 servers in two accounts, with
 // scans under way at once, failures, stalls, throttling, and a server that
-// answers HTTP 500 for 20 s in every minute.
-func Demo(now time.Time) Options {
+// answers HTTP 500 for 20 s in every minute. A fleet above 0 adds a third
+// account with so many servers.
+func Demo(now time.Time, fleet int) Options {
 	production := demoProduction(now)
 	faulty := production.Fleet.uuid(demoFaultyServer)
+	accounts := []Account{production, demoStaging(now)}
+	if fleet > 0 {
+		accounts = append(accounts, demoFleet(now, fleet))
+	}
 	return Options{
 		Latency:  20 * time.Millisecond,
-		Accounts: []Account{production, demoStaging(now)},
+		Accounts: accounts,
 		Intercept: func(w http.ResponseWriter, r *Request) bool {
 			second := int(r.Time.Sub(now).Seconds()) % 60
 			if r.UUID != faulty || second < 6 || second >= 26 {
@@ -75,9 +80,9 @@ func Demo(now time.Time) Options {
 	}
 }
 
-// DemoConfig is the exporter's configuration for a Demo that is served at the
-// endpoint, such as http://127.0.0.1:34567.
-func DemoConfig(endpoint string) []byte {
+// DemoConfig is the exporter's configuration for a Demo with a fleet, which is
+// served at the endpoint, such as http://127.0.0.1:34567.
+func DemoConfig(endpoint string, fleet int) []byte {
 	var b strings.Builder
 	b.WriteString(`# Configuration of --demo: quick intervals, made-up keys, Security Center on loopback.
 global:
@@ -99,9 +104,12 @@ global:
 
 	writeDemoAccount(&b, staging, endpoint)
 	b.WriteString(`    discovery: # nothing is listed by hand
-      tasks: {refresh_interval: 5s, max_age: 5m, max_tasks: 2}
+      tasks: {refresh_interval: 5s, max_age: 5m, max_tasks: 2, server_scans_interval: 5s}
       servers: {refresh_interval: 30s, online_only: false}
 `)
+	if fleet > 0 {
+		writeDemoFleet(&b, endpoint)
+	}
 	return []byte(b.String())
 }
 
@@ -126,14 +134,18 @@ func writeDemoServer(b *strings.Builder, s Server) {
 	fmt.Fprintf(b, "      - uuid: %q\n        name: %s\n        labels: {team: %s}\n", s.UUID, s.Name, team)
 }
 
-// DemoWelcome tells somebody who tries the demo where to look, given the
-// address at which the exporter listens, the prefix of its paths ("/": none) and
-// the path of its metrics below that.
-func DemoWelcome(address, prefix, metrics string) string {
+// DemoWelcome tells somebody who tries a Demo with a fleet where to look, given
+// the address at which the exporter listens, the prefix of its paths ("/": none)
+// and the path of its metrics below that.
+func DemoWelcome(address, prefix, metrics string, fleet int) string {
 	if host, port, err := net.SplitHostPort(address); err == nil && net.ParseIP(host).IsUnspecified() {
 		address = net.JoinHostPort("localhost", port)
 	}
 	base := "http://" + address + strings.TrimSuffix(prefix, "/")
+	more := ""
+	if fleet > 0 {
+		more = fmt.Sprintf("The account fleet has %d servers more; it takes some minutes to poll them all.\n", fleet)
+	}
 	return fmt.Sprintf(`
 Demo: two accounts, 25 servers, an embedded Security Center. Look at
   %[1]s/status   what fails and hangs, and every server
@@ -141,43 +153,7 @@ Demo: two accounts, 25 servers, an embedded Security Center. Look at
       curl -s %[1]s%[2]s | grep aliyun_vulscan_subtask
   %[1]s/config   the configuration that runs
 Scans progress and fail at once; the first ones count as stalled after %[3]d s.
-Ctrl-C ends it.
+%[4]sCtrl-C ends it.
 
-`, base, metrics, demoStallAfter/time.Second)
-}
-
-// DemoFleet is an account for looking at large fleets, beside those of a Demo:
-// n servers and a scan every ten minutes, of which a few fail, stall until they
-// time out, or lose their agent for a while.
-func DemoFleet(now time.Time, n int) Account {
-	return Account{
-		Name: "fleet", AccessKeyID: "LTAI5tDemoFleet000000001", AccessKeySecret: "demo-fleet-secret",
-		Fleet: Fleet{
-			Seed: 5, Start: now.Add(-11 * time.Minute), Size: n, TaskEvery: 10 * time.Minute,
-			ScanDuration: 3 * time.Minute, ScanTimeout: 8 * time.Minute,
-			FailRatio: 0.03, StallRatio: 0.004, OfflineRatio: 0.01, DropRatio: 0.01,
-		},
-	}
-}
-
-// DemoFleetConfig is the account's part of the exporter's configuration; it goes
-// behind DemoConfig.
-func DemoFleetConfig(endpoint string, n int) []byte {
-	var b strings.Builder
-	writeDemoAccount(&b, DemoFleet(time.Time{}, n), endpoint)
-	b.WriteString(`    requests_per_second: 50
-    poll_interval: 30s
-    settled_interval: 10m
-    stale_after: 1h
-    stall_after: 2m
-    discovery:
-      tasks: {refresh_interval: 10s, max_age: 30m, max_tasks: 2}
-      servers: {refresh_interval: 1m}
-`)
-	return []byte(b.String())
-}
-
-// DemoFleetWelcome goes behind DemoWelcome.
-func DemoFleetWelcome(n int) string {
-	return fmt.Sprintf("The account fleet has %d servers more; they take some minutes to be polled.\n\n", n)
+`, base, metrics, demoStallAfter/time.Second, more)
 }

@@ -31,7 +31,7 @@ func viewDemo(o Options, now time.Time) demoView {
 }
 
 func TestDemoShowsEverythingWithin15Seconds(t *testing.T) {
-	o := Demo(epoch)
+	o := Demo(epoch, 0)
 	statuses, codes := map[string]bool{}, map[string]bool{}
 	first := viewDemo(o, epoch)
 	changed := map[[4]string]bool{}
@@ -59,7 +59,7 @@ func TestDemoShowsEverythingWithin15Seconds(t *testing.T) {
 }
 
 func TestDemoHasAFewStalls(t *testing.T) {
-	o := Demo(epoch)
+	o := Demo(epoch, 0)
 	still := viewDemo(o, epoch)
 	for s := 0; s < 600; s += 5 {
 		view := viewDemo(o, epoch.Add(time.Duration(s)*time.Second))
@@ -75,7 +75,7 @@ func TestDemoHasAFewStalls(t *testing.T) {
 }
 
 func TestDemoKeepsMoving(t *testing.T) {
-	o := Demo(epoch)
+	o := Demo(epoch, 0)
 	for _, after := range []time.Duration{time.Minute, time.Hour, 100 * time.Hour} {
 		now := epoch.Add(after)
 		before, later := viewDemo(o, now), viewDemo(o, now.Add(15*time.Second))
@@ -93,7 +93,7 @@ func TestDemoKeepsMoving(t *testing.T) {
 
 func TestDemoFaults(t *testing.T) {
 	clock := newFakeClock()
-	o := Demo(epoch)
+	o := Demo(epoch, 0)
 	o.Clock, o.Latency = clock.Now, 0
 	a := o.Accounts[0]
 	c := newCaller(clock, a)
@@ -143,12 +143,12 @@ type demoFile struct {
 
 func TestDemoConfigFitsTheDemo(t *testing.T) {
 	var file demoFile
-	dec := yaml.NewDecoder(bytes.NewReader(DemoConfig("http://127.0.0.1:34567")))
+	dec := yaml.NewDecoder(bytes.NewReader(DemoConfig("http://127.0.0.1:34567", 0)))
 	dec.KnownFields(true)
 	if err := dec.Decode(&file); err != nil {
 		t.Fatal(err)
 	}
-	for i, a := range Demo(time.Now()).Accounts {
+	for i, a := range Demo(time.Now(), 0).Accounts {
 		got := file.Accounts[i]
 		if got.Name != a.Name || got.Credentials.AccessKeyID != a.AccessKeyID ||
 			got.Credentials.AccessKeySecret != a.AccessKeySecret || got.Endpoint != "http://127.0.0.1:34567" {

@@ -194,7 +194,7 @@ func TestMemberAccountsHaveFleetsOfTheirOwn(t *testing.T) {
 }
 
 func TestTheDemosFleetShowsEveryStateOfServers(t *testing.T) {
-	a := DemoFleet(epoch, 2000)
+	a := demoFleet(epoch, 2000)
 	clock := newFakeClock()
 	c := newCaller(clock, a)
 	seen, offline := map[int]int{}, map[bool]int{}
@@ -230,10 +230,13 @@ func TestTheDemosFleetIsConfiguredBehindTheOthers(t *testing.T) {
 			Credentials    map[string]string
 		}
 	}
-	if err := yaml.Unmarshal(append(DemoConfig(endpoint), DemoFleetConfig(endpoint, 2000)...), &file); err != nil {
+	if err := yaml.Unmarshal(DemoConfig(endpoint, 2000), &file); err != nil {
 		t.Fatal(err)
 	}
-	a := DemoFleet(epoch, 2000)
+	a := Demo(epoch, 2000).Accounts[2]
+	if a.Fleet.Size != 2000 || len(Demo(epoch, 0).Accounts) != 2 {
+		t.Errorf("the fleet has %d servers", a.Fleet.Size)
+	}
 	if got := file.Accounts[2]; len(file.Accounts) != 3 || got.Name != a.Name || got.Endpoint != endpoint || got.Credentials["access_key_id"] != a.AccessKeyID {
 		t.Errorf("got %+v", file.Accounts)
 	}

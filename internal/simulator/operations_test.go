@@ -63,7 +63,7 @@ func TestUnknownServerHasNothing(t *testing.T) {
 
 func TestDocumentedExample(t *testing.T) {
 	now := newFakeClock()
-	a := Demo(epoch).Accounts[0]
+	a := Demo(epoch, 0).Accounts[0]
 	c := newCaller(now, a)
 	w := c.status(a.Fleet.uuid(demoExampleServer), []string{"cve", "sys", "cms", "sca"}, "ad8afca3914a5fff4636e67f18e259c7")
 	const want = `"TaskStatuses":[{"TaskId":"16190385","TaskStatusList":[{"Type":"cve","Status":"4","Code":"push_command_failed"}]}]}`

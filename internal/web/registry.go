@@ -1,9 +1,12 @@
 package web
 
 import (
+	"strings"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
+	dto "github.com/prometheus/client_model/go"
 )
 
 // NewRegistry returns a registry with the metrics that every program has: its
@@ -12,8 +15,44 @@ func NewRegistry(program string) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(
 		versioncollector.NewCollector(program),
-		collectors.NewGoCollector(),
+		goCollector{collectors.NewGoCollector()},
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return r
+}
+
+// ambiguous is the counter of the Go runtime that client_golang names like a
+// gauge. OpenMetrics names the family of a counter without _total, so that both
+// families would be go_memstats_alloc_bytes, which strict parsers refuse.
+const ambiguous = `fqName: "go_memstats_alloc_bytes_total"`
+
+// goCollector collects the metrics of the Go runtime under their usual names,
+// and the ambiguous counter without a type.
+type goCollector struct{ prometheus.Collector }
+
+// Collect implements prometheus.Collector.
+func (c goCollector) Collect(ch chan<- prometheus.Metric) {
+	all := make(chan prometheus.Metric)
+	go func() {
+		defer close(all)
+		c.Collector.Collect(all)
+	}()
+	for m := range all {
+		if strings.Contains(m.Desc().String(), ambiguous) {
+			m = untyped{m}
+		}
+		ch <- m
+	}
+}
+
+// untyped is a counter whose type is not told.
+type untyped struct{ prometheus.Metric }
+
+// Write implements prometheus.Metric.
+func (u untyped) Write(out *dto.Metric) error {
+	if err := u.Metric.Write(out); err != nil {
+		return err
+	}
+	out.Untyped, out.Counter = &dto.Untyped{Value: out.GetCounter().Value}, nil
+	return nil
 }

@@ -5,6 +5,7 @@ BINARY    := aliyun_vulscan_exporter
 CACHE     := $(CURDIR)/.cache
 LINT      := $(CACHE)/golangci-lint-2.15.0/golangci-lint
 FUZZTIME  ?= 60s
+SOAK      ?= 30m
 BENCH     ?= .
 BENCHTIME ?= 1s
 MODULES   := . grafana e2e
@@ -27,7 +28,7 @@ else
 RACE      :=
 endif
 
-.PHONY: build test race-check lint fmt bench demo cover fuzz promtool rules dashboards e2e packages release image clean
+.PHONY: build test race-check lint fmt soak bench demo cover fuzz promtool rules dashboards e2e packages release image clean
 
 build: ## The static binary.
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BINARY) .
@@ -49,6 +50,9 @@ fmt: $(LINT)
 
 $(LINT):
 	GOBIN=$(dir $@) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+soak: build ## A long life with faults, reloads and scrapes: SOAK is how long.
+	SOAK=$(SOAK) EXPORTER=$(CURDIR)/$(BINARY) $(GO) test -tags soak -count 1 -timeout 0 -run '^TestSoak$$' -v ./internal/processtest
 
 bench: ## All benchmarks: ten minutes, on a machine that does nothing else.
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -p 1 -timeout 60m ./...

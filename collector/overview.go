@@ -20,9 +20,10 @@ const overviewAge = time.Second
 // Overview is what is known of everything at one moment, for people to look at.
 // Nobody changes it.
 type Overview struct {
-	At       time.Time
+	At       time.Time         // by the system's clock, as all that it shows
 	Accounts []AccountOverview // in the configuration's order
 
+	made     time.Time // by the clock of the process
 	problems []problem // subtasks that fail or stall, the longest first
 }
 
@@ -106,7 +107,7 @@ func (c *Collector) Overview() *Overview {
 	c.overviews.mu.Lock()
 	defer c.overviews.mu.Unlock()
 	now := c.clock.Now()
-	if last := c.overviews.last; last != nil && now.Sub(last.At) < overviewAge {
+	if last := c.overviews.last; last != nil && now.Sub(last.made) < overviewAge {
 		return last
 	}
 	o := c.Now()
@@ -117,9 +118,10 @@ func (c *Collector) Overview() *Overview {
 
 // Now returns what is known at this very moment.
 func (c *Collector) Now() *Overview {
-	o := &Overview{At: c.clock.Now()}
+	o, step := &Overview{made: c.clock.Now()}, c.clock.Step()
+	o.At = o.made.Add(step).Round(0)
 	for _, a := range c.store.Load().Accounts {
-		o.add(a, c.clock.Step())
+		o.add(a, step)
 	}
 	slices.SortStableFunc(o.problems, func(a, b problem) int { return cmp.Compare(a.since, b.since) })
 	return o
@@ -136,13 +138,13 @@ func (k *overviews) drop(o *Overview) {
 
 // add gathers what is known of an account.
 func (o *Overview) add(a *scan.Account, step time.Duration) {
-	status := a.Status()
-	of := AccountOverview{Name: a.Name, Status: status, Used: a.Calls.PerSecond(o.At), Lag: status.Lag(o.At), codes: a.Codes, progress: make(map[string]*Progress)}
+	status := shown(a.Status(), o.made, step)
+	of := AccountOverview{Name: a.Name, Status: status, Used: a.Calls.PerSecond(o.made), Lag: status.Lag(o.made), codes: a.Codes, progress: make(map[string]*Progress)}
 	for _, typ := range status.Types { // every type that is polled is shown
 		of.Type(typ)
 	}
 	for _, g := range a.Groups() {
-		for v := range g.Load().Views(scan.InstantOf(o.At), step) {
+		for v := range g.Load().Views(scan.InstantOf(o.made), step) {
 			of.Count(v)
 			of.addProgress(v)
 			of.views = append(of.views, v)

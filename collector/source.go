@@ -154,7 +154,7 @@ func (s *source) emitErrors(v scan.View, values []string, e *expose.Emitter) {
 		for k := range v.Errors {
 			count := &v.Errors[k]
 			values[placeType], values[placeCode] = count.Type, count.Code
-			e.Emit(i, values, m.errorCount(count), count.Created.Time())
+			e.Emit(i, values, m.errorCount(count), when(v, count.Created))
 		}
 	}
 }
@@ -209,7 +209,7 @@ func (s *source) Total(sums []sum, now time.Time, e *expose.Emitter) {
 		if of := totals[a.Name]; of != nil {
 			sum.Add(of)
 		}
-		s.emitAccount(a.Name, status, sum, now, e)
+		s.emitAccount(a.Name, shown(status, now, s.clock.Step()), sum, now, e)
 	}
 }
 

@@ -175,6 +175,29 @@ func when(v scan.View, i scan.Instant) time.Time {
 	return min(i, v.Now).Add(v.Step).Time()
 }
 
+// stepped returns a problem with its time as the system's clock has it.
+func stepped(p *scan.Problem, step time.Duration) *scan.Problem {
+	if p == nil || step == 0 {
+		return p
+	}
+	other := *p
+	other.At = other.At.Add(step)
+	return &other
+}
+
+// shown returns how an account fares with the times of what happened as the
+// system's clock has them, whatever it was set to when they happened.
+func shown(s *scan.AccountStatus, now time.Time, step time.Duration) *scan.AccountStatus {
+	other := *s
+	other.Problem = stepped(s.Problem, step)
+	for _, at := range []*time.Time{&other.Found.Tasks.At, &other.Found.Servers.At} {
+		if !at.IsZero() {
+			*at = now.Add(step - now.Sub(*at)).Round(0)
+		}
+	}
+	return &other
+}
+
 func scanOf(account string, v scan.View, s *scan.Subtask) Scan {
 	return Scan{
 		Account: account, UUID: v.Target.UUID, Server: v.Target.Name, TaskID: s.TaskID, Type: s.Type,
@@ -207,7 +230,7 @@ func serverOf(a *AccountOverview, v scan.View) Server {
 }
 
 func detailOf(a *AccountOverview, v scan.View) *Detail {
-	d := &Detail{Server: serverOf(a, v), Total: v.Total, Problem: v.Problem}
+	d := &Detail{Server: serverOf(a, v), Total: v.Total, Problem: stepped(v.Problem, v.Step)}
 	for i := range v.Subtasks {
 		d.Scans = append(d.Scans, scanOf(a.Name, v, &v.Subtasks[i]))
 	}

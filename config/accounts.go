@@ -14,6 +14,9 @@ import (
 // allTypes are the types of vulnerabilities that the API checks for, and the default.
 var allTypes = []string{"cve", "sys", "cms", "sca"}
 
+// Types returns the types of vulnerabilities that the API checks for.
+func Types() []string { return slices.Clone(allTypes) }
+
 // root is the schema of the main file.
 func (d *decoder) root(c *Config) fields {
 	names := map[string]int{} // account's name to its line

@@ -87,16 +87,16 @@ func newAccount(c config.Account, o *Options, w *stateWriter) *account {
 		retargets: make(chan struct{}, 1), lists: make(map[string]*taskList), servers: make(map[string]*server), failing: make(map[string]int),
 	}
 	// Results of calls that are no codes of the API's have labels in any case,
-	// so that no flood of codes can hide a timeout.
+	// so that no flood of codes can hide a timeout, and so have documented types.
 	a.policy.Codes = scan.NewLabelSet(maxCodes, sas.ResultOK, sas.ResultTimeout, sas.ResultConnection, sas.ResultCanceled,
 		sas.ResultResponse, sas.ResultCredentials)
-	a.policy.Types = scan.NewLabelSet(maxTypes, c.Types...)
+	a.policy.Types = scan.NewLabelSet(maxTypes, config.Types()...)
 	a.policy.TaskStart = func(taskID string) scan.Instant { return a.starts[taskID] }
 	a.policy.Bounded = func(limit sas.Anomaly) { o.Events.Anomalies(c.Name, map[sas.Anomaly]int{limit: 1}) }
 	a.published = scan.NewAccount(&c, a.policy.Codes)
-	a.limiter = newLimiter(a.published.Calls.Count)
+	a.limiter = newLimiter(o.Clock.Now, a.published.Calls.Count)
 	if w != nil {
-		w.open(c.Name, o.Events)
+		w.open(c.Name, a.policy.Types.Label, o.Events)
 	}
 	return a
 }

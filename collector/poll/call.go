@@ -30,7 +30,7 @@ func call[T any](ctx context.Context, a *account, turn func(context.Context) err
 		if !ok {
 			failed = &sas.Error{Class: sas.Retryable, Result: sas.ResultResponse}
 		}
-		level.Debug(a.logger).Log("msg", "call failed", "attempt", attempt, "class", failed.Class, "err", failed)
+		level.Debug(a.logger).Log("msg", "call failed", "uuid", failed.UUID, "attempt", attempt, "class", failed.Class, "err", failed.Brief())
 		again := failed.Again && attempt == 1
 		if failed.Class == sas.Throttled {
 			a.limiter.throttled(sent, a.now(), failed.RetryAfter)

@@ -35,6 +35,7 @@ const (
 // halves the rate, which then recovers step by step. It is safe for concurrent
 // use.
 type limiter struct {
+	now   func() time.Time
 	count func(now time.Time) // told of every call that starts
 
 	mu       sync.Mutex
@@ -53,7 +54,9 @@ type limiter struct {
 	waiting [purposes]int // who waits for a call
 }
 
-func newLimiter(count func(now time.Time)) *limiter { return &limiter{count: count} }
+func newLimiter(now func() time.Time, count func(now time.Time)) *limiter {
+	return &limiter{now: now, count: count}
+}
 
 // configure sets the rate, as at a reload. Calls already made still count, and
 // what throttling has taken away stays taken.
@@ -89,7 +92,7 @@ func (l *limiter) wait(ctx context.Context, what purpose) error {
 	l.queueUp(what, 1)
 	defer l.queueUp(what, -1)
 	for {
-		left := l.take(time.Now(), what)
+		left := l.take(l.now(), what)
 		if left <= 0 {
 			return ctx.Err()
 		}

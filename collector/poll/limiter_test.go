@@ -16,7 +16,7 @@ import (
 const epoch = 946684800
 
 func configuredLimiter(limit float64) *limiter {
-	l := newLimiter((&scan.CallCounter{}).Count)
+	l := newLimiter(time.Now, (&scan.CallCounter{}).Count)
 	l.configure(limit)
 	return l
 }

@@ -2,6 +2,7 @@ package poll
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"aliyun_vulscan_exporter/collector/scan"
@@ -39,8 +40,8 @@ func (w *stateWriter) restore(account string) map[string]state.Server {
 }
 
 // open makes an account's failures known to events as they were counted by
-// earlier processes.
-func (w *stateWriter) open(account string, events Events) {
+// earlier processes. label bounds the types: each process may have met others.
+func (w *stateWriter) open(account string, label func(typ string) string, events Events) {
 	w.flushing.Lock()
 	defer w.flushing.Unlock()
 	if w.failures[account] != nil { // it left the configuration and is back
@@ -52,13 +53,14 @@ func (w *stateWriter) open(account string, events Events) {
 	failures := make(map[string]float64)
 	stored := w.restore(account)
 	counted, known := stored[failuresKey(account).UUID]
+	slices.SortFunc(counted.Errors, func(a, b state.ErrorCount) int { return strings.Compare(a.Type, b.Type) })
 	for _, e := range counted.Errors {
-		failures[e.Type] = e.Count
+		failures[label(e.Type)] += e.Count
 	}
 	if !known { // the state is of a version that did not count them
 		for _, s := range stored {
 			for _, e := range s.Errors {
-				failures[e.Type] += e.Count
+				failures[label(e.Type)] += e.Count
 			}
 		}
 	}
@@ -98,7 +100,7 @@ func entry(account string, r *scan.Record, step time.Duration) state.Entry {
 		s := &r.Subtasks[i]
 		e.Server.Subtasks = append(e.Server.Subtasks, state.Subtask{
 			TaskID: s.TaskID, Type: s.Type, Status: s.Status, Code: s.Code, Question: int(s.Question),
-			Changed: at(s.Changed), StatusSince: at(s.StatusSince), Started: at(s.Started),
+			Changed: at(s.Changed), StatusSince: at(s.StatusSince), Started: at(s.Started), Began: at(s.Began),
 		})
 	}
 	for _, c := range r.Errors {
@@ -121,14 +123,18 @@ func restored(t *scan.Target, from state.Server, p *scan.CodePolicy, now scan.In
 	r := &scan.Record{Target: t, LastSuccess: at(from.LastSuccess), EmptySince: at(from.EmptySince), Total: from.TotalCount}
 	for _, s := range from.Subtasks {
 		subtask := scan.Subtask{
-			TaskID: s.TaskID, Type: s.Type, Status: s.Status, Code: s.Code, Question: uint16(s.Question),
-			Changed: at(s.Changed), StatusSince: at(s.StatusSince), Started: at(s.Started), Began: at(s.Changed),
+			TaskID: s.TaskID, Type: p.Types.Label(s.Type), Status: s.Status, Code: s.Code, Question: uint16(s.Question),
+			Changed: at(s.Changed), StatusSince: at(s.StatusSince), Started: at(s.Started), Began: at(s.Began),
+		}
+		if subtask.Began == 0 { // an older version did not keep it
+			subtask.Began = subtask.Changed
 		}
 		if s.Code != "" {
 			subtask.CodeLabel = p.Codes.Label(s.Code)
 		}
 		r.Subtasks = append(r.Subtasks, subtask)
 	}
+	scan.MarkSuperseded(r.Subtasks)
 	for _, c := range from.Errors {
 		// The label counts among those that there are.
 		r.Errors = append(r.Errors, scan.ErrorCount{Type: p.Types.Label(c.Type), Code: p.Codes.Label(c.Code), Count: c.Count, Created: at(c.Created)})

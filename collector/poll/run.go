@@ -3,7 +3,6 @@ package poll
 import (
 	"context"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"time"
 
@@ -94,7 +93,7 @@ func (a *account) take(now time.Time) (s *server, wait time.Duration, due bool) 
 	}
 	first, waits := a.queue.due()
 	switch {
-	case !waits || a.options.Once && !a.listsTried(): // polled once, every server is asked by all IDs that there are
+	case !waits || a.options.Once && !a.discoveredAll(): // no server is polled twice: all tasks and IDs come first
 		return nil, -1, false
 	case first.After(now):
 		return nil, first.Sub(now), false
@@ -111,13 +110,19 @@ func (a *account) take(now time.Time) (s *server, wait time.Duration, due bool) 
 	return s, 0, false
 }
 
-// triedAll reports whether discovery has been tried: for a Poller that polls
-// once, no server can come any more.
+// triedAll reports whether a Poller that polls once has nothing left: all lists
+// were tried, and no server waits.
 func (a *account) triedAll() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	_, waits := a.queue.due()
-	return a.breaker.open || !waits && unread(a.config.Discovery, a.found) == 0 && a.listsTried()
+	return a.breaker.open || !waits && a.discoveredAll()
+}
+
+// discoveredAll reports whether every list was tried to read. It is called with
+// a.mu held.
+func (a *account) discoveredAll() bool {
+	return unread(a.config.Discovery, a.found) == 0 && a.listsTried()
 }
 
 // look has the loop look at the queue again.
@@ -208,6 +213,7 @@ func (a *account) finish(s *server, start time.Time, results []scan.CallResult, 
 	}
 	a.judge(failed, now)
 	a.noticeCondition(before, next, failed)
+	a.noticeProgress(before, next, now.Sub(start))
 	a.enqueue(s, now)
 	if s.offline && !a.keepsOffline(next.Target.Key(), nil) {
 		a.lookForTargets()
@@ -293,7 +299,7 @@ func (a *account) judge(failed *sas.Error, now time.Time) {
 	}
 	a.notice(func(l log.Logger) {
 		level.Error(l).Log("msg", "calls are refused, the account is only probed until that is mended",
-			"probe_interval", probeInterval, "err", failed)
+			"probe_interval", probeInterval, "err", failed.Brief())
 	})
 }
 
@@ -312,7 +318,7 @@ func (a *account) noticeCondition(before, next *scan.Record, failed *sas.Error) 
 	// A refusal was logged as the account's.
 	first := a.failing[next.Failure] == 1 && !refusal(failed)
 	a.notice(func(l log.Logger) {
-		l = log.With(l, "server", next.Target.Name, "uuid", next.Target.UUID, "task_id", strings.Join(next.Target.TaskIDs, ","), "err", failed)
+		l = log.With(ofServer(l, next), "err", failed.Brief())
 		if first {
 			level.Warn(l).Log("msg", "poll failed; other servers that fail in the same way are logged at level debug")
 			return

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"iter"
 	"math"
 	"slices"
 )
@@ -29,6 +30,29 @@ func (c Change) Code() LabelNumber { return c.code }
 // Subtask returns the subtask of r that changed. c must be one of r's changes.
 func (c Change) Subtask(r *Record) *Subtask { return &r.Subtasks[c.subtask] }
 
+// Changed yields the subtasks of r that before has otherwise, with what before
+// has, which is nil for new ones.
+func (r *Record) Changed(before *Record) iter.Seq2[*Subtask, *Subtask] {
+	return func(yield func(*Subtask, *Subtask) bool) {
+		if slices.Equal(r.Subtasks, before.Subtasks) {
+			return
+		}
+		index := before.index()
+		for i := range r.Subtasks {
+			s := &r.Subtasks[i]
+			if old := index[s.key()]; !s.reportedAs(old) && !yield(old, s) {
+				return
+			}
+		}
+	}
+}
+
+// reportedAs reports whether the service reported the same of old, which may be
+// nil.
+func (s *Subtask) reportedAs(old *Subtask) bool {
+	return old != nil && sameStatus(old.Status, s.Status) && old.Code == s.Code
+}
+
 // changesTo returns the last changes of the server, those included that lead to
 // next. before are r's subtasks by key. A subtask that next no longer has takes
 // its changes with it.
@@ -36,9 +60,8 @@ func (r *Record) changesTo(next *Record, before map[subtaskKey]*Subtask, p *Code
 	var fresh []Change
 	for i := range min(len(next.Subtasks), math.MaxUint16) {
 		s := &next.Subtasks[i]
-		old := before[s.key()]
 		// What the first answer says is where the history begins.
-		if same := old != nil && sameStatus(old.Status, s.Status) && old.Code == s.Code; same || r.LastSuccess == 0 {
+		if s.reportedAs(before[s.key()]) || r.LastSuccess == 0 {
 			continue
 		}
 		fresh = append(fresh, Change{at: uint32(now / 1000), status: float32(s.Status), subtask: uint16(i), code: p.Codes.Number(s.CodeLabel)})

@@ -38,18 +38,21 @@ const clockTolerance = 2 * time.Second
 // then runs evenly, whatever the system's clock is set to meanwhile, so that no
 // age and no duration changes with it.
 type Clock struct {
-	start  time.Time
+	began  time.Time     // when the process started; its monotonic reading is what counts
+	ahead  time.Duration // by how much the system's clock was ahead of that; 0 but in tests
 	system func() time.Time
 }
 
 // NewClock returns a clock that starts now. system is the clock of the machine,
 // time.Now but for tests.
 func NewClock(system func() time.Time) *Clock {
-	return &Clock{start: system(), system: system}
+	c := &Clock{began: time.Now(), system: system}
+	c.ahead = c.Step()
+	return c
 }
 
 // Now returns the time of this process.
-func (c *Clock) Now() time.Time { return c.start.Add(time.Since(c.start)) }
+func (c *Clock) Now() time.Time { return c.began.Add(c.ahead + time.Since(c.began)) }
 
 // Step returns by how much the system's clock was set forward (or back, if it
 // is negative) since the process started; 0 for less than two seconds.

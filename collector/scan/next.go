@@ -80,7 +80,7 @@ func (r *Record) Next(results []CallResult, p *CodePolicy, now Instant) (*Record
 		next.EmptySince = emptySince(r.EmptySince, len(next.Subtasks), now)
 		next.Problem = r.Problem.unlessOld(now)
 	}
-	markSuperseded(next.Subtasks)
+	MarkSuperseded(next.Subtasks)
 	next.countErrors(before, now)
 	next.Changes = r.changesTo(&next, before, p, now)
 	ended := next.ended(before, now)
@@ -183,14 +183,17 @@ func updated(old *Subtask, reported sas.Subtask, p *CodePolicy, now Instant) (s 
 // sameStatus compares statuses; two that were not reported are the same.
 func sameStatus(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
 
-// markSuperseded marks the subtasks of whose type a newer task has a complete
+// MarkSuperseded marks the subtasks of whose type a newer task has a complete
 // one.
-func markSuperseded(subtasks []Subtask) {
+func MarkSuperseded(subtasks []Subtask) {
+	newest := make(map[string]Instant) // the latest beginning of a complete one, by type
 	for i := range subtasks {
-		s := &subtasks[i]
-		s.Superseded = slices.ContainsFunc(subtasks, func(newer Subtask) bool {
-			return newer.Type == s.Type && newer.Began > s.Began && !newer.Unfinished()
-		})
+		if s := &subtasks[i]; !s.Unfinished() {
+			newest[s.Type] = max(newest[s.Type], s.Began)
+		}
+	}
+	for i := range subtasks {
+		subtasks[i].Superseded = newest[subtasks[i].Type] > subtasks[i].Began
 	}
 }
 
@@ -263,7 +266,7 @@ func (r *Record) DropTasks(ids []string) {
 	}
 	before := *r
 	r.Subtasks = slices.DeleteFunc(slices.Clone(r.Subtasks), dropped)
-	markSuperseded(r.Subtasks)
+	MarkSuperseded(r.Subtasks)
 	r.Changes = before.rebased(r)
 }
 

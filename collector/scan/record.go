@@ -150,10 +150,11 @@ type View struct {
 // seconds since 1970. It is never in the future.
 func (v View) Unix(i Instant) float64 { return float64(min(i, v.Now).Add(v.Step)) / 1000 }
 
-// blind reports whether the exporter cannot see the server's scans now: then a
-// subtask counts as stalled no more and no less than when it was last seen.
+// blind reports whether the exporter cannot see the server's scans now, as before
+// its first poll too: then a subtask counts as stalled no more and no less than
+// when it was last seen.
 func (v View) blind() bool {
-	return v.Refused || v.Failure != "" || v.Due != 0 && v.Due.Until(v.Now) > v.Settings.StallAfter
+	return v.Refused || v.Failure != "" || !v.Polled || v.Due != 0 && v.Due.Until(v.Now) > v.Settings.StallAfter
 }
 
 // Stalled reports whether an unfinished subtask has kept its status for

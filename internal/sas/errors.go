@@ -74,17 +74,36 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, ", server %s", e.UUID)
 	}
 	b.WriteString(": ")
+	e.describe(&b)
+	return b.String()
+}
+
+// Brief returns the error with a text that names neither the account nor the
+// server: for lines of the log that name them already.
+func (e *Error) Brief() error { return brief{e} }
+
+type brief struct{ of *Error }
+
+func (e brief) Error() string {
+	b := &strings.Builder{}
+	if e.of.Action != "" {
+		b.WriteString(e.of.Action + ": ")
+	}
+	e.of.describe(b)
+	return b.String()
+}
+
+func (e *Error) describe(b *strings.Builder) {
 	if e.Status != 0 {
-		fmt.Fprintf(&b, "HTTP %d: ", e.Status)
+		fmt.Fprintf(b, "HTTP %d: ", e.Status)
 	}
 	b.WriteString(e.Result)
 	if e.reason != "" {
-		fmt.Fprintf(&b, ": %s", e.reason)
+		fmt.Fprintf(b, ": %s", e.reason)
 	}
 	if e.RequestID != "" {
-		fmt.Fprintf(&b, " (request ID %s)", e.RequestID)
+		fmt.Fprintf(b, " (request ID %s)", e.RequestID)
 	}
-	return b.String()
 }
 
 // Meaning says in a sentence what the failure means, or what to do about it.

@@ -120,14 +120,26 @@ func TestErrorsHaveTheirClass(t *testing.T) {
 }
 
 func TestErrorsReadAsSentences(t *testing.T) {
-	tests := map[string]*Error{
-		`A for account "p": timeout: no answer in time`:                      {Result: ResultTimeout, Account: "p", Action: "A", reason: "no answer in time"},
-		`A for account "p", server u: HTTP 403: NoPermission (request ID R)`: {Result: "NoPermission", Status: 403, RequestID: "R", Account: "p", Action: "A", UUID: "u"},
-		`A for account "p": canceled`:                                        {Result: ResultCanceled, Account: "p", Action: "A"},
+	tests := []struct {
+		err         *Error
+		want, brief string
+	}{
+		{
+			&Error{Result: ResultTimeout, Account: "p", Action: "A", reason: "no answer in time"},
+			`A for account "p": timeout: no answer in time`, "A: timeout: no answer in time",
+		},
+		{
+			&Error{Result: "NoPermission", Status: 403, RequestID: "R", Account: "p", Action: "A", UUID: "u"},
+			`A for account "p", server u: HTTP 403: NoPermission (request ID R)`, "A: HTTP 403: NoPermission (request ID R)",
+		},
+		{&Error{Result: ResultCanceled, Account: "p", Action: "A"}, `A for account "p": canceled`, "A: canceled"},
 	}
-	for want, err := range tests {
-		if got := err.Error(); got != want {
-			t.Errorf("got  %s\nwant %s", got, want)
+	for _, tt := range tests {
+		if got := tt.err.Error(); got != tt.want {
+			t.Errorf("got  %s\nwant %s", got, tt.want)
+		}
+		if got := tt.err.Brief().Error(); got != tt.brief {
+			t.Errorf("in brief, got  %s\nwant %s", got, tt.brief)
 		}
 	}
 	names := "permanent retryable throttled refused clock response canceled"

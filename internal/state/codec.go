@@ -141,6 +141,7 @@ func (t *Subtask) fields(c *coder) {
 	question := int64(t.Question)
 	c.int(8, &question)
 	t.Question = int(question)
+	c.time(9, &t.Began)
 }
 
 func (e *ErrorCount) fields(c *coder) {

@@ -70,7 +70,7 @@ func same(a, b Server) bool {
 		for _, t := range subtasks {
 			t.TaskID += "\x00" + bits(t.Status) // NaN is not equal to itself
 			t.Status = 0
-			t.Changed, t.StatusSince, t.Started = whole(t.Changed), whole(t.StatusSince), whole(t.Started)
+			t.Changed, t.StatusSince, t.Started, t.Began = whole(t.Changed), whole(t.StatusSince), whole(t.Started), whole(t.Began)
 			s.Subtasks = append(s.Subtasks, t)
 		}
 		for _, c := range errors {
@@ -92,6 +92,15 @@ func TestServerSurvivesAsItIs(t *testing.T) {
 		if !ok || !same(got, want) {
 			t.Errorf("%s: %+v came back as %+v, %t", name, want, got, ok)
 		}
+	}
+}
+
+// Version 1, whose file the servers above are from too, did not keep it.
+func TestTheBeginningOfATaskSurvives(t *testing.T) {
+	want := typical(7)
+	want.Subtasks[1].Began = at(3)
+	if got, ok := decodeServer(nil, encodeServer(nil, want)); !ok || !same(got, want) {
+		t.Errorf("%+v came back as %+v, %t", want, got, ok)
 	}
 }
 
@@ -215,7 +224,7 @@ func FuzzServer(f *testing.F) {
 			return // not a time of this world
 		}
 		when := time.UnixMilli(ms)
-		s := Subtask{TaskID: id, Type: typ, Status: status, Code: code, Changed: when, Started: when, Question: question}
+		s := Subtask{TaskID: id, Type: typ, Status: status, Code: code, Changed: when, Started: when, Began: when, Question: question}
 		want := Server{LastSuccess: when, TotalCount: total, Subtasks: []Subtask{s, s, {}}, Errors: []ErrorCount{{typ, code, count, when}, {}}}
 		key := encodeKey(Key{account, uuid})
 		if got, ok := decodeServer(key, encodeServer(key, want)); !ok || !same(got, want) {

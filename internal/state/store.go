@@ -40,6 +40,7 @@ type Subtask struct {
 	Changed      time.Time // first sight of the present status and code
 	StatusSince  time.Time // first sight of the present status
 	Started      time.Time // first sight of it unfinished; zero: never seen so
+	Began        time.Time // start of its task, or first sight of it; zero: an older version did not keep it
 	Question     int       // which of the server's questions it answers
 }
 

@@ -84,7 +84,10 @@ func prepareWorld(t *testing.T, o simulator.Options, once bool) *world {
 // make the world are filled in.
 func prepareWorldWith(t *testing.T, o simulator.Options, options poll.Options) *world {
 	t.Helper()
-	w := &world{t: t, log: &lines{}, store: scan.NewStore(), clock: scan.NewClock(time.Now)}
+	w := &world{t: t, log: &lines{}, store: scan.NewStore(), clock: options.Clock}
+	if w.clock == nil {
+		w.clock = scan.NewClock(time.Now)
+	}
 	network := memnet.New()
 	server := &http.Server{Handler: w.simulate(o)}
 	served := make(chan struct{})

@@ -1,6 +1,8 @@
 package collector_test
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -138,4 +140,45 @@ func TestServersCarryTheUnionOfLabels(t *testing.T) {
 		w.apply(yamlOf(yamlAccount("main", "", serversYAML(2)...)))
 		w.wants("server_info", info(1, none+`server="web-1",`)+info(2, none+`server="web-2",`))
 	})
+}
+
+// Wherever a name sorts among the others: before account, between them, behind.
+func TestLabelsMayHaveAnyLegalName(t *testing.T) {
+	for _, names := range [][]string{{"Team"}, {"A", "zzz", "b"}, {"_x", "Zone", "accounts"}, {"uui", "uuids", "serve", "i", "o", "re"}, {"T", "t", "TT", "a1"}} {
+		t.Run(strings.Join(names, " "), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				labels := make(map[string]string)
+				var text []string
+				for i, name := range names {
+					labels[name] = fmt.Sprint("value ", i)
+					text = append(text, fmt.Sprintf("%s: value %d", name, i))
+				}
+				w := startWorld(t, simulator.Options{}, yamlOf(yamlAccount("main", "", serverYAML(1, "labels: {"+strings.Join(text, ", ")+"}"), serverYAML(2))))
+				pass(time.Second)
+				for _, accept := range []string{acceptText, acceptOpenMetrics} {
+					body, err := io.ReadAll(scraped(t, w.handler, accept, "gzip"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					for line := range strings.Lines(string(body)) {
+						if !strings.HasPrefix(line, namespace+"_server_info{") || !strings.Contains(line, uuid(1)) {
+							continue
+						}
+						for _, name := range []string{"account", "uuid", "server"} {
+							wantEqual(t, name+" in "+line, strings.Count(strings.Replace(line, "{", ",", 1), ","+name+"="), 1)
+						}
+						for name, value := range labels {
+							wantEqual(t, name+" in "+line, strings.Count(strings.Replace(line, "{", ",", 1), ","+name+"=\""+value+"\""), 1)
+						}
+					}
+				}
+				want := []string{"server=web-1", "account=main", "uuid=" + uuid(1)}
+				for name, value := range labels {
+					want = append(want, name+"="+value)
+				}
+				wantEqual(t, "in protobuf", w.value("server_info", want...), 1)
+				compareWithPromhttp(t, w.collector)
+			})
+		})
+	}
 }

@@ -2,6 +2,7 @@ package collector_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -57,4 +58,68 @@ func TestCodesUnderOtherAreCountedWhenTheyBegin(t *testing.T) {
 		w.wants("subtask_error", errorIs(1, "t", "cve", "other"))
 		wantEqual(t, "errors", w.value("subtask_errors_total", "code=other"), 3)
 	})
+}
+
+// A service that invents a type for every subtask fills nothing, and hides no
+// documented type, be it that of a server that is asked later.
+func TestTypesBeyond20AreOther(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "state")
+		s := newScript()
+		text := yamlOf(yamlAccount("main", "poll_interval: 10s\nsettled_interval: 10s", serverYAML(1), serverYAML(2, "types: [sys]")))
+		invented := func(from int) (list []string) {
+			for i := range 5000 {
+				list = append(list, fmt.Sprintf("t/invented_%d/%d/A", from+i, 3+i%2))
+			}
+			return list
+		}
+		for run := range 3 { // each invents others
+			store := openState(t, path)
+			w := startKept(t, s, store, text)
+			for i := range 3 {
+				s.says(1, invented(100_000*run+10_000*i)...)
+				pass(10 * time.Second)
+			}
+			s.says(2, "t/sys/3")
+			pass(10 * time.Second)
+			s.says(2, "t/sys/4/A")
+			pass(10 * time.Second)
+			for _, name := range []string{"subtask_status", "subtask_errors_total", "scan_failures_total", "subtasks", "subtasks_failing", "scan_duration_seconds"} {
+				types := w.labelValues(name, "type")
+				delete(types, "cve")
+				if len(types) > 22 || !types["sys"] { // with sys and other
+					t.Errorf("run %d: %s has %d types, sys among them: %v", run, name, len(types), types["sys"])
+				}
+			}
+			if n := w.value("response_anomalies_total", "reason=type_limit"); n < 5000 {
+				t.Errorf("run %d: %v anomalies", run, n)
+			}
+			wantEqual(t, "failures of sys", w.value("scan_failures_total", "type=sys"), run+1)
+			w.poller.Close()
+			_ = store.Close()
+		}
+	})
+}
+
+// labelValues gives the values that a label has in a metric.
+func (w *world) labelValues(name, label string) map[string]bool {
+	w.t.Helper()
+	found, err := w.Gather()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	values := make(map[string]bool)
+	for _, f := range found {
+		if f.GetName() != namespace+"_"+name {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if l.GetName() == label {
+					values[l.GetValue()] = true
+				}
+			}
+		}
+	}
+	return values
 }

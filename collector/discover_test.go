@@ -251,6 +251,31 @@ func TestPollingOnceDiscoversFirst(t *testing.T) {
 	})
 }
 
+// Servers of the configuration do not go ahead of discovery: of what it finds
+// they would not be asked any more.
+func TestPollingOnceAsksForDiscoveredTasks(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		a := simulated("main")
+		a.Fleet = simulator.Fleet{Seed: 3, Size: 1, TaskEvery: time.Hour}
+		s := newScript()
+		s.says(1, "t/cve/4")
+		slowly := func(w http.ResponseWriter, r *simulator.Request) bool {
+			if r.Action != sas.ActionVulCheckTaskStatusDetail {
+				time.Sleep(5 * time.Second)
+			}
+			return s.intercept(w, r)
+		}
+		w := prepareWorldWith(t, simulator.Options{Accounts: []simulator.Account{a}, Intercept: slowly}, poll.Options{Once: true})
+		w.apply(discovering("", serverYAML(1, "task_ids: [task-x]")))
+		w.poller.Wait()
+		asked := w.questionsOf(uuid(1))
+		wantEqual(t, "questions", len(asked), 1)
+		newest := simulator.Fleet{Seed: 3, Size: 1, TaskEvery: time.Hour, Start: time.Unix(epoch, 0)}.Tasks(time.Now())[0].ID
+		wantEqual(t, "tasks asked for", asked[0].TaskIDs, []string{"task-x", newest})
+		wantEqual(t, "summary", w.summaries(), "[{main 2 0 0 0 0 0 false}]")
+	})
+}
+
 func TestShardsShareDiscoveredServers(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a := simulated("main")

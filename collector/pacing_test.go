@@ -107,23 +107,28 @@ func TestFailingServersAreSpread(t *testing.T) {
 }
 
 // Where the quota is short, servers with unfinished scans are polled, and
-// those that are settled wait.
+// those that are settled wait. However many calls may be in flight, a server is
+// chosen only when its call may start.
 func TestUnfinishedServersComeFirst(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		s := newScript()
-		for i := range 40 {
-			s.says(i+1, fmt.Sprintf("t/cve/%d", 4-i%2))
-		}
-		w := startWorld(t, simulator.Options{Intercept: s.intercept},
-			yamlOf(yamlAccount("main", "poll_interval: 10s\nsettled_interval: 10s\nrequests_per_second: 2\nconcurrency: 1", serversYAML(40)...)))
-		pass(5 * time.Minute)
-		for i := range 40 {
-			polls, unfinished := len(pollTimes(w, i+1)), i%2 == 1
-			if unfinished && polls < 20 || !unfinished && polls > 3 {
-				t.Errorf("server %d, unfinished %v, was polled %d times", i+1, unfinished, polls)
-			}
-		}
-	})
+	for _, concurrency := range []int{1, 40} {
+		t.Run(fmt.Sprint("concurrency ", concurrency), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				s := newScript()
+				for i := range 40 {
+					s.says(i+1, fmt.Sprintf("t/cve/%d", 4-i%2))
+				}
+				w := startWorld(t, simulator.Options{Intercept: s.intercept},
+					yamlOf(yamlAccount("main", fmt.Sprint("poll_interval: 10s\nsettled_interval: 10s\nrequests_per_second: 2\nconcurrency: ", concurrency), serversYAML(40)...)))
+				pass(5 * time.Minute)
+				for i := range 40 {
+					polls, unfinished := len(pollTimes(w, i+1)), i%2 == 1
+					if unfinished && polls < 20 || !unfinished && polls > 3 {
+						t.Errorf("server %d, unfinished %v, was polled %d times", i+1, unfinished, polls)
+					}
+				}
+			})
+		})
+	}
 }
 
 // hang answers an account's calls when the caller has given up.

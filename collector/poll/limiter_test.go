@@ -94,7 +94,7 @@ func TestLimiterIsConfiguredAnew(t *testing.T) {
 		}
 		return l
 	}
-	for _, tt := range []struct{ from, to float64 }{{10, 3}, {3, 10}, {2.5, 2}, {200, 10}, {10, 0.5}, {5, 5}} {
+	for _, tt := range []struct{ from, to float64 }{{10, 3}, {3, 10}, {2.5, 2}, {200, 10}, {10, 0.5}, {5, 5}, {0.01, 10}, {0.5, 200}} {
 		t.Run(fmt.Sprint(tt.from, " to ", tt.to), func(t *testing.T) {
 			l := filled(tt.from)
 			l.configure(tt.to)
@@ -103,7 +103,7 @@ func TestLimiterIsConfiguredAnew(t *testing.T) {
 			for wait := l.take(first, forPoll); wait > 0; wait = l.take(first, forPoll) {
 				first = first.Add(wait)
 			}
-			if most := time.Duration(1.1 * float64(time.Second) * max(1/tt.from, 1/tt.to)); first.Sub(now) > most && tt.to >= tt.from {
+			if most := time.Duration(1.1 * float64(time.Second) / tt.to); first.Sub(now) > most && tt.to >= tt.from {
 				t.Errorf("the first call waits %v, want at most %v", first.Sub(now), most)
 			}
 			if tt.to < tt.from && tt.to < 3 && first.Equal(now) {

@@ -132,12 +132,25 @@ func restored(t *scan.Target, from state.Server, p *scan.CodePolicy, now scan.In
 		if s.Code != "" {
 			subtask.CodeLabel = p.Codes.Label(s.Code)
 		}
-		r.Subtasks = append(r.Subtasks, subtask)
+		if !slices.ContainsFunc(r.Subtasks, func(s scan.Subtask) bool { return s.TaskID == subtask.TaskID && s.Type == subtask.Type }) {
+			r.Subtasks = append(r.Subtasks, subtask)
+		}
 	}
 	scan.MarkSuperseded(r.Subtasks)
 	for _, c := range from.Errors {
-		// The label counts among those that there are.
-		r.Errors = append(r.Errors, scan.ErrorCount{Type: p.Types.Label(c.Type), Code: p.Codes.Label(c.Code), Count: c.Count, Created: at(c.Created)})
+		addError(r, scan.ErrorCount{Type: p.Types.Label(c.Type), Code: p.Codes.Label(c.Code), Count: c.Count, Created: at(c.Created)})
 	}
 	return r
+}
+
+// addError adds a count to those of a record. Where too many labels are known
+// already, some counts share the label that stands for all others.
+func addError(r *scan.Record, c scan.ErrorCount) {
+	for i := range r.Errors {
+		if e := &r.Errors[i]; e.Type == c.Type && e.Code == c.Code {
+			e.Count, e.Created = e.Count+c.Count, min(e.Created, c.Created)
+			return
+		}
+	}
+	r.Errors = append(r.Errors, c)
 }

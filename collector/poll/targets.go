@@ -22,9 +22,11 @@ type target struct {
 // asked for discovered tasks too.
 func targets(c config.Account, found discovery.Found, owns, keep func(key string) bool) []target {
 	discovered := make(map[string]*discovery.Server, len(found.Servers.Items)+len(found.Offline))
-	for _, some := range [][]discovery.Server{found.Offline, found.Servers.Items} {
+	for _, some := range [][]discovery.Server{found.Servers.Items, found.Offline} {
 		for i := range some {
-			discovered[scan.KeyOf(some[i].UUID)] = &some[i]
+			if key := scan.KeyOf(some[i].UUID); discovered[key] == nil {
+				discovered[key] = &some[i]
+			}
 		}
 	}
 	with := taskAdder{found: taskIDs(found)}
@@ -36,15 +38,17 @@ func targets(c config.Account, found discovery.Found, owns, keep func(key string
 		list = append(list, target{Target: t})
 		delete(discovered, t.Key())
 	}
+	onlineOnly := c.Discovery.Servers != nil && c.Discovery.Servers.OnlineOnly
 	for _, some := range [][]discovery.Server{found.Servers.Items, found.Offline} {
 		for i := range some {
 			s, key := &some[i], scan.KeyOf(some[i].UUID)
-			if discovered[key] != s || owns != nil && !owns(s.UUID) || !s.Online && c.Discovery.Servers.OnlineOnly && !keep(key) {
+			offline := onlineOnly && !s.Online
+			if discovered[key] != s || owns != nil && !owns(s.UUID) || offline && !keep(key) {
 				continue
 			}
 			delete(discovered, key)
 			t := &scan.Target{Server: config.Server{UUID: s.UUID, Name: s.Name, TaskIDs: with.to(c.TaskIDs), Types: s.Types}, AssetInfo: s}
-			list = append(list, target{t, !s.Online && c.Discovery.Servers.OnlineOnly})
+			list = append(list, target{t, offline})
 		}
 	}
 	return list

@@ -121,6 +121,7 @@ func restored(t *scan.Target, from state.Server, p *scan.CodePolicy, now scan.In
 		return min(now, scan.InstantOf(t).Add(-ahead))
 	}
 	r := &scan.Record{Target: t, LastSuccess: at(from.LastSuccess), EmptySince: at(from.EmptySince), Total: from.TotalCount}
+	there := make(map[[2]string]bool, len(from.Subtasks))
 	for _, s := range from.Subtasks {
 		subtask := scan.Subtask{
 			TaskID: s.TaskID, Type: p.Types.Label(s.Type), Status: s.Status, Code: s.Code, Question: uint16(s.Question),
@@ -132,7 +133,8 @@ func restored(t *scan.Target, from state.Server, p *scan.CodePolicy, now scan.In
 		if s.Code != "" {
 			subtask.CodeLabel = p.Codes.Label(s.Code)
 		}
-		if !slices.ContainsFunc(r.Subtasks, func(s scan.Subtask) bool { return s.TaskID == subtask.TaskID && s.Type == subtask.Type }) {
+		if key := [2]string{subtask.TaskID, subtask.Type}; !there[key] {
+			there[key] = true
 			r.Subtasks = append(r.Subtasks, subtask)
 		}
 	}

@@ -167,33 +167,39 @@ func TestWhatWasPublishedIsInTheFile(t *testing.T) {
 	})
 }
 
-// Polls go on while a write is under way. The last one may find what the first
-// one had: it comes after the one in the middle all the same.
+// Polls go on while a write is under way. The last one may find what is shown:
+// it comes after the one in the middle all the same.
 func TestAnOlderUpdateNeverReplacesANewerOne(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		s := newScript()
-		s.says(1, "t/cve/1")
-		path := filepath.Join(t.TempDir(), "state")
-		store := openState(t, path)
-		w := startKept(t, s, store, yamlOf(yamlAccount("main", "poll_interval: 30s\nsettled_interval: 30s", serverYAML(1))))
-		pass(10 * time.Second)
-		store.hold = make(chan struct{})
-		s.says(1, "t/cve/2")
-		pass(30 * time.Second) // the write of 2 is under way
-		s.says(1, "t/cve/1")
-		pass(30 * time.Second)
-		wantEqual(t, "polls", len(w.questionsOf(uuid(1))), 3)
-		w.wants("subtask_status", statusIs(1, "t", "cve", 1))
-		close(store.hold)
-		pass(time.Second)
-		w.wants("subtask_status", statusIs(1, "t", "cve", 1))
-		wantEqual(t, "last success", w.value("server_last_success_timestamp_seconds")-epoch, 60)
-		wantEqual(t, "last change", w.value("subtask_last_change_timestamp_seconds")-epoch, 60)
-		kept, err := store.Restore("main")
-		if err != nil || kept[uuid(1)].Subtasks[0].Status != 1 || kept[uuid(1)].LastSuccess.Unix() != epoch+60 {
-			t.Errorf("kept: %+v %v", kept, err)
-		}
-	})
+	for name, said := range map[string][2][]string{ // by turns
+		"another status":  {{"t/cve/1"}, {"t/cve/2"}},
+		"another total":   {{"t/cve/1"}, {"t/cve/1", "t/cve/1"}},
+		"another subtask": {{"t/cve/1"}, {"t/cve/1", "u/cve/4/A"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				s := newScript()
+				s.says(1, said[0]...)
+				store := openState(t, filepath.Join(t.TempDir(), "state"))
+				w := startKept(t, s, store, yamlOf(yamlAccount("main", "poll_interval: 30s\nsettled_interval: 30s", serverYAML(1))))
+				pass(10 * time.Second)
+				store.hold = make(chan struct{})
+				s.says(1, said[1]...)
+				pass(30 * time.Second) // the write of that is under way
+				s.says(1, said[0]...)
+				pass(30 * time.Second)
+				wantEqual(t, "polls", len(w.questionsOf(uuid(1))), 3)
+				close(store.hold)
+				pass(time.Second)
+				w.wants("subtask_status", statusIs(1, "t", "cve", 1))
+				wantEqual(t, "last success", w.value("server_last_success_timestamp_seconds")-epoch, 60)
+				wantEqual(t, "total", w.value("server_tasks"), 1)
+				kept, err := store.Restore("main")
+				if err != nil || kept[uuid(1)].TotalCount != 1 || kept[uuid(1)].Subtasks[0].Status != 1 || kept[uuid(1)].LastSuccess.Unix() != epoch+60 {
+					t.Errorf("kept: %+v %v", kept, err)
+				}
+			})
+		})
+	}
 }
 
 func TestWritesThatFailAreShownAndRepeated(t *testing.T) {

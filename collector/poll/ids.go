@@ -25,9 +25,11 @@ type taskIDKinds struct {
 	triedAt           time.Time // when both were asked for although one never answers
 }
 
-// wanted returns which kinds the next call asks for where both are known.
+// wanted returns which kinds the next call asks for where both are known. While
+// all answers come under other IDs than those asked for, nobody knows which
+// kind brings them.
 func (k *taskIDKinds) wanted(now time.Time) (root, leaf bool) {
-	if k.calls < enoughAnswers || now.Sub(k.triedAt) >= askAgainAfter {
+	if k.calls < enoughAnswers || k.root+k.leaf == 0 || now.Sub(k.triedAt) >= askAgainAfter {
 		return true, true
 	}
 	leaf = k.leaf > 0
@@ -97,16 +99,18 @@ func questions(t *scan.Target, leaf map[string]string, wantRoot, wantLeaf bool) 
 		return list
 	}
 	for _, root := range t.TaskIDs {
+		var of []string
 		own := leaf[root]
-		if len(ids)+2 > maxTaskIDs {
-			flush()
-		}
 		if wantRoot || own == "" {
-			ids = append(ids, root)
+			of = append(of, root)
 		}
 		if own != "" {
-			ids = append(ids, own)
+			of = append(of, own)
 		}
+		if len(ids)+len(of) > maxTaskIDs {
+			flush()
+		}
+		ids = append(ids, of...)
 	}
 	flush()
 	return list
@@ -141,4 +145,20 @@ func underRoots(answer *sas.Answer, leaf map[string]string) (byRoot, byLeaf bool
 	}
 	answer.Subtasks = kept
 	return byRoot, byLeaf
+}
+
+// lacking reports whether results lack all subtasks of a task whose leaf is
+// known and of which r has some. If only one kind of ID was asked for, it may be
+// the wrong one: an answer under the root's ID may have come for the leaf's.
+func lacking(r *scan.Record, leaf map[string]string, results []scan.CallResult) bool {
+	answered := make(map[string]bool)
+	for _, result := range results {
+		if result.Answer == nil {
+			return false
+		}
+		for _, s := range result.Answer.Subtasks {
+			answered[s.TaskID] = true
+		}
+	}
+	return slices.ContainsFunc(r.Subtasks, func(s scan.Subtask) bool { return leaf[s.TaskID] != "" && !answered[s.TaskID] })
 }

@@ -138,13 +138,10 @@ func (a *account) look() {
 func (a *account) poll(ctx context.Context, s *server) {
 	start := a.now()
 	a.mu.Lock()
-	leaf := leaves(s.latest)
+	known, leaf := s.latest, leaves(s.latest)
 	root, own := a.kinds.wanted(start)
-	questions := questions(s.latest.Target, leaf, root, own)
 	s.askedAnew = false
 	a.mu.Unlock()
-	results := make([]scan.CallResult, len(questions))
-	var failed *sas.Error
 	taken := true
 	turn := func(ctx context.Context) error {
 		if taken {
@@ -153,6 +150,22 @@ func (a *account) poll(ctx context.Context, s *server) {
 		}
 		return a.limiter.wait(ctx, forPoll)
 	}
+	results, failed := a.ask(ctx, s, turn, questions(known.Target, leaf, root, own), leaf, root && own)
+	if !(root && own) && failed == nil && lacking(known, leaf, results) {
+		a.mu.Lock()
+		a.kinds = taskIDKinds{}
+		a.mu.Unlock()
+		results, failed = a.ask(ctx, s, turn, questions(known.Target, leaf, true, true), leaf, true)
+	}
+	a.finish(s, start, results, failed)
+	a.look()
+}
+
+// ask asks questions about a server, until one is refused or cut short; failed
+// is the last failure. leaf has the IDs of its parts of tasks; both says that
+// the questions carry both IDs of such tasks.
+func (a *account) ask(ctx context.Context, s *server, turn func(context.Context) error, questions []sas.Query, leaf map[string]string, both bool) (results []scan.CallResult, failed *sas.Error) {
+	results = make([]scan.CallResult, len(questions))
 	for i, q := range questions {
 		if refusal(failed) {
 			results[i] = scan.CallResult{Err: failed} // the rest would end in the same way
@@ -164,7 +177,7 @@ func (a *account) poll(ctx context.Context, s *server) {
 		results[i] = scan.CallResult{Answer: answer, Err: err}
 		if err == nil {
 			a.options.Events.Anomalies(a.config.Name, answer.Anomalies)
-			a.underRoots(answer, leaf, root && own)
+			a.underRoots(answer, leaf, both)
 			continue
 		}
 		failed = err
@@ -172,8 +185,7 @@ func (a *account) poll(ctx context.Context, s *server) {
 			break
 		}
 	}
-	a.finish(s, start, results, failed)
-	a.look()
+	return results, failed
 }
 
 // holdsBack reports whether a poll that waited for the limiter must not call any

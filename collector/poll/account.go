@@ -32,16 +32,19 @@ type server struct {
 	covered   bool         // the lists of discovered tasks tell of all that it is asked for
 	offline   bool         // online_only alone would keep it out
 	due       time.Time
-	dueAlone  time.Time // when it is due as far as its own polls tell
-	started   time.Time // start of the last poll
-	news      rank      // what lists say that no poll has looked at; noNews: nothing
-	newsAt    time.Time // since when there is news of this rank
-	newsRead  time.Time // polls that started before have not looked at all of it
-	failures  int       // failed polls in a row
-	polling   bool      // it is not in the queue
-	probe     bool      // the poll under way tries whether credentials are accepted again
-	askedAnew bool      // while it is polled, it came to be asked something else
-	gone      bool      // it is no server of the account any more
+	dueAlone  time.Time    // when it is due as far as its own polls tell
+	started   time.Time    // start of the last poll
+	asking    *scan.Target // what the last poll asked for
+	asked     *scan.Target // what the last one that succeeded did; nil: there was none yet
+	news      rank         // what lists say that no poll has looked at; noNews: nothing
+	newsAt    time.Time    // since when there is news of this rank
+	began     time.Time    // when the scan began that the news is of; zero: not known
+	newsRead  time.Time    // polls that started before have not looked at all of it
+	failures  int          // failed polls in a row
+	polling   bool         // it is not in the queue
+	probe     bool         // the poll under way tries whether credentials are accepted again
+	askedAnew bool         // while it is polled, it came to be asked something else
+	gone      bool         // it is no server of the account any more
 
 	savedAt scan.Instant // the last success that the state has; under the stateWriter's mu
 	saving  bool         // a write of the server is under way; under the stateWriter's mu
@@ -182,6 +185,7 @@ func (a *account) retarget(found discovery.Found) {
 	defer a.unlock()
 	a.found, a.starts = found, taskStarts(found)
 	a.forgetTasks()
+	a.identify()
 	list := targets(a.config, found, a.options.Owns, func(key string) bool { return a.keepsOffline(key, stored) })
 	gone, covered := a.servers, covers(found)
 	a.servers, a.order = make(map[string]*server, len(list)), make([]*server, 0, len(list))
@@ -203,13 +207,16 @@ func (a *account) retarget(found discovery.Found) {
 	left := make([]*scan.Entry, 0, len(gone))
 	for _, s := range gone {
 		s.gone = true
+		a.unhear(s)
 		left = append(left, s.entry)
 		a.noLongerFailing(s.latest.Failure)
 	}
 	a.published.Arrange(added, left)
 	a.published.Update(func(s *scan.AccountStatus) { s.Types = types })
 	a.options.Events.WatchTypes(a.config.Name, types)
+	a.hearOfNew()
 	a.replan(now)
+	a.lookForOffline()
 }
 
 // withTypes returns a list of types with those of more that it lacks.

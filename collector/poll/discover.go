@@ -32,6 +32,11 @@ func (a *account) discover(ctx context.Context) (stop func()) {
 			case f := <-found:
 				a.discovered(f)
 			case <-read.some:
+				select { // the tasks were found before their lists were read
+				case f := <-found:
+					a.discovered(f)
+				default:
+				}
 				for _, r := range read.take() {
 					a.listRead(r)
 				}
@@ -110,6 +115,7 @@ func (a *account) discovered(found discovery.Found) {
 		found.Servers.Items, found.Offline = a.found.Servers.Items, a.found.Offline
 		a.found, a.starts = found, taskStarts(found)
 		a.replan(a.now())
+		a.lookForOffline()
 	}
 	a.unlock()
 	if !same {

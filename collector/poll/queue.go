@@ -1,6 +1,7 @@
 package poll
 
 import (
+	"cmp"
 	"container/heap"
 	"time"
 )
@@ -64,13 +65,16 @@ func (q *queue) due() (first time.Time, ok bool) {
 	return first, ok
 }
 
-// dueHeap orders servers by the time they are due; container/heap's interface.
+// dueHeap orders servers by the time they are due, and those of which one list
+// has news by when their scans began; container/heap's interface.
 type dueHeap []*server
 
-func (h dueHeap) Len() int           { return len(h) }
-func (h dueHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
-func (h dueHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *dueHeap) Push(x any)        { *h = append(*h, x.(*server)) }
+func (h dueHeap) Len() int { return len(h) }
+func (h dueHeap) Less(i, j int) bool {
+	return cmp.Or(h[i].due.Compare(h[j].due), h[i].began.Compare(h[j].began)) < 0
+}
+func (h dueHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *dueHeap) Push(x any)   { *h = append(*h, x.(*server)) }
 func (h *dueHeap) Pop() any {
 	last := len(*h) - 1
 	s := (*h)[last]

@@ -140,7 +140,7 @@ func (a *account) poll(ctx context.Context, s *server) {
 	a.mu.Lock()
 	known, leaf := s.latest, leaves(s.latest)
 	root, own := a.kinds.wanted(start)
-	s.askedAnew = false
+	s.askedAnew, s.asking = false, known.Target
 	a.mu.Unlock()
 	taken := true
 	turn := func(ctx context.Context) error {
@@ -260,7 +260,10 @@ func (a *account) schedule(s *server, start time.Time, failed *sas.Error, now ti
 	if s.askedAnew {
 		s.dueAlone = now
 	}
-	if failed == nil && !start.Before(s.newsRead) {
+	if failed != nil {
+		return
+	}
+	if s.asked = s.asking; !start.Before(s.newsRead) {
 		s.news = noNews
 	}
 }

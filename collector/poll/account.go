@@ -76,6 +76,7 @@ type account struct {
 	lists    map[string]*taskList // by task ID
 	statuses []scan.ListStatus    // what is published of lists
 	guided   bool                 // the lists say all that there is to say
+	unnamed  bool                 // one of them names servers that are not known; it was logged
 	kinds    taskIDKinds
 	queue    queue
 	inFlight int

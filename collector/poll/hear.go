@@ -43,7 +43,9 @@ func (a *account) hear(l *taskList, r discovery.ServerScans) {
 	l.status.At, l.complete, l.unheard = r.At, true, make(map[string]sas.ServerScan)
 	keyOf := a.keyOfScan(slices.Values(r.Scans))
 	listed := make(map[string]bool, len(r.Scans))
+	unknown := 0 // instances
 	for _, of := range r.Scans {
+		l.names = l.names || of.NamesServer()
 		key := keyOf(of)
 		if key != "" && !a.owns(key) {
 			continue
@@ -54,6 +56,7 @@ func (a *account) hear(l *taskList, r discovery.ServerScans) {
 			l.unnamed++
 			if of.InstanceID != "" {
 				l.unheard[of.InstanceID] = of
+				unknown++
 			}
 		case s == nil:
 			l.unheard[key] = of
@@ -61,6 +64,9 @@ func (a *account) hear(l *taskList, r discovery.ServerScans) {
 			listed[key] = true
 			a.hearOf(s, l, of)
 		}
+	}
+	if unknown > 0 && unread(a.config.Discovery, a.found) == 0 {
+		a.options.Events.Anomalies(a.config.Name, map[sas.Anomaly]int{sas.ServerMissing: unknown})
 	}
 	for key, s := range a.servers { // a complete list says who is in the task no more
 		if !listed[key] && indexOfScan(s.latest, r.Task.ID) >= 0 {

@@ -5,6 +5,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+
 	"aliyun_vulscan_exporter/collector/scan"
 	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/discovery"
@@ -19,6 +22,7 @@ type taskList struct {
 	// name no server, or an instance that is not known.
 	complete bool
 	unnamed  int
+	names    bool // any entry names a server or an instance
 	// unheard are the scans of servers that are not watched, by key, and those
 	// of instances that are not known, by instance ID. The servers may come yet.
 	unheard map[string]sas.ServerScan
@@ -172,6 +176,7 @@ func (a *account) listStatuses() []scan.ListStatus {
 func (a *account) replan(now time.Time) {
 	a.guided = a.listsComplete(now)
 	a.statuses = a.listStatuses()
+	a.noticeUnnamed()
 	a.queue.clear()
 	for _, s := range a.order {
 		if a.guided {
@@ -181,6 +186,29 @@ func (a *account) replan(now time.Time) {
 			a.enqueue(s, now)
 		}
 	}
+}
+
+// noticeUnnamed logs when a list begins to leave open which servers some of its
+// scans are of, and when none does any more. That one names no server at all is
+// logged by who reads it. It is called with a.mu held.
+func (a *account) noticeUnnamed() {
+	task := ""
+	for _, of := range a.statuses {
+		if l := a.lists[of.TaskID]; l.complete && l.names && l.unnamed > 0 {
+			task = of.TaskID
+		}
+	}
+	if unread(a.config.Discovery, a.found) > 0 || (task != "") == a.unnamed {
+		return
+	}
+	a.unnamed = task != ""
+	a.notice(func(l log.Logger) {
+		if l = log.With(l, "kind", "server_scans"); task == "" {
+			level.Info(l).Log("msg", "the lists of the tasks' servers name all servers again")
+			return
+		}
+		level.Warn(l).Log("msg", "the list of a task's servers names some that are not known: all servers are polled as without it", "task_id", task)
+	})
 }
 
 // confirm takes note that complete lists say nothing new about a server: what is

@@ -171,7 +171,7 @@ func (a *account) hearOf(s *server, l *taskList, of sas.ServerScan) {
 			return
 		}
 	} else {
-		fresh = !s.sawTask(task) || !seenSince(s.latest, of)
+		fresh = !s.sawTask(task) || !seenSince(s.latest, cameAt(of))
 	}
 	if rank := rankOfNews(of.Status); fresh && rank < noNews {
 		if rank < s.news {
@@ -199,13 +199,18 @@ func (s *server) sawTask(id string) bool {
 		slices.ContainsFunc(s.latest.Subtasks, func(of scan.Subtask) bool { return of.TaskID == id })
 }
 
-// seenSince reports whether a poll has succeeded since a scan that is heard of
-// for the first time came to its status, by the service's own clock.
-func seenSince(r *scan.Record, of sas.ServerScan) bool {
-	at := of.Start()
+// cameAt returns when a scan came to its status, by the service's own clock; zero
+// if it did not say.
+func cameAt(of sas.ServerScan) time.Time {
 	if of.Ended() {
-		at = of.End()
+		return of.End()
 	}
+	return of.Start()
+}
+
+// seenSince reports whether a poll has succeeded since a moment by the service's
+// clock; the zero one is not known.
+func seenSince(r *scan.Record, at time.Time) bool {
 	// The clocks may differ a little, and a poll takes its time.
 	return !at.IsZero() && scan.InstantOf(at.Add(time.Minute)) < r.LastSuccess
 }

@@ -46,11 +46,11 @@ func (a *account) hear(l *taskList, r discovery.ServerScans) {
 	unknown := 0 // instances
 	for _, of := range r.Scans {
 		l.names = l.names || of.NamesServer()
+		l.status.ByStatus[scan.StatusPlace(of.Status)]++ // of all servers, as of other facts about tasks
 		key := keyOf(of)
 		if key != "" && !a.owns(key) {
 			continue
 		}
-		l.status.ByStatus[scan.StatusPlace(of.Status)]++
 		switch s := a.servers[key]; {
 		case key == "":
 			l.unnamed++
@@ -96,8 +96,6 @@ func (a *account) identify() {
 			delete(l.unheard, id)
 			if of.UUID = key; a.owns(key) {
 				l.unheard[key] = of
-			} else {
-				l.status.ByStatus[scan.StatusPlace(of.Status)]--
 			}
 		}
 	}
@@ -161,7 +159,7 @@ func (a *account) hearOf(s *server, l *taskList, of sas.ServerScan) {
 	now, task := scan.InstantOf(a.now()), l.last.Task.ID
 	heard := scan.ServerScan{TaskID: task, LeafID: of.TaskID, Status: of.Status, Since: now}
 	at := indexOfScan(s.latest, task)
-	fresh := true // whether the status is news
+	var fresh bool // whether the status is news
 	if at >= 0 {
 		old := s.latest.ServerScans[at]
 		if fresh = old.Status != of.Status && !(math.IsNaN(old.Status) && math.IsNaN(of.Status)); !fresh {

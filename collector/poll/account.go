@@ -41,6 +41,7 @@ type server struct {
 	began     time.Time    // when the scan began that the news is of; zero: not known
 	newsRead  time.Time    // polls that started before have not looked at all of it
 	failures  int          // failed polls in a row
+	heard     uint64       // the list that named it last, by number
 	polling   bool         // it is not in the queue
 	probe     bool         // the poll under way tries whether credentials are accepted again
 	askedAnew bool         // while it is polled, it came to be asked something else
@@ -75,6 +76,7 @@ type account struct {
 	found    discovery.Found
 	lists    map[string]*taskList // by task ID
 	statuses []scan.ListStatus    // what is published of lists
+	heard    uint64               // how many complete lists there were
 	guided   bool                 // the lists say all that there is to say
 	unnamed  bool                 // one of them names servers that are not known; it was logged
 	kinds    taskIDKinds

@@ -27,6 +27,8 @@ func (a *account) discover(ctx context.Context) (stop func()) {
 		})
 	})
 	running.Go(func() {
+		confirm := time.NewTicker(a.confirmInterval())
+		defer confirm.Stop()
 		for {
 			select {
 			case f := <-found:
@@ -43,6 +45,11 @@ func (a *account) discover(ctx context.Context) (stop func()) {
 			case <-a.retargets:
 				a.retarget(a.lastFound())
 				a.look()
+			case <-confirm.C:
+				a.mu.Lock()
+				a.replan(a.now())
+				a.unlock()
+				a.look()
 			case <-ctx.Done():
 				return
 			}
@@ -52,6 +59,15 @@ func (a *account) discover(ctx context.Context) (stop func()) {
 		cancel()
 		running.Wait()
 	}
+}
+
+// confirmInterval is how often it is confirmed that what is known of servers is
+// not stale, however seldom tasks and lists are read.
+func (a *account) confirmInterval() time.Duration {
+	if a.config.StaleAfter == 0 {
+		return listFresh
+	}
+	return max(a.config.StaleAfter/4, time.Second)
 }
 
 // readings hold the results of reading lists until somebody takes them.
@@ -114,7 +130,7 @@ func (a *account) discovered(found discovery.Found) {
 	if same { // the servers known so far let the memory of the new list go
 		found.Servers.Items, found.Offline = a.found.Servers.Items, a.found.Offline
 		a.found, a.starts = found, taskStarts(found)
-		a.replan(a.now())
+		a.review(a.now())
 		a.lookForOffline()
 	}
 	a.unlock()

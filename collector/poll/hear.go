@@ -42,7 +42,7 @@ func (a *account) listRead(r discovery.ServerScans) {
 func (a *account) hear(l *taskList, r discovery.ServerScans) {
 	l.status.At, l.complete, l.unheard = r.At, true, make(map[string]sas.ServerScan)
 	keyOf := a.keyOfScan(slices.Values(r.Scans))
-	listed := make(map[string]bool, len(r.Scans))
+	a.heard++
 	unknown := 0 // instances
 	for _, of := range r.Scans {
 		l.names = l.names || of.NamesServer()
@@ -61,15 +61,15 @@ func (a *account) hear(l *taskList, r discovery.ServerScans) {
 		case s == nil:
 			l.unheard[key] = of
 		default:
-			listed[key] = true
+			s.heard = a.heard
 			a.hearOf(s, l, of)
 		}
 	}
 	if unknown > 0 && unread(a.config.Discovery, a.found) == 0 {
 		a.options.Events.Anomalies(a.config.Name, map[sas.Anomaly]int{sas.ServerMissing: unknown})
 	}
-	for key, s := range a.servers { // a complete list says who is in the task no more
-		if !listed[key] && indexOfScan(s.latest, r.Task.ID) >= 0 {
+	for _, s := range a.order { // a complete list says who is in the task no more
+		if s.heard != a.heard && indexOfScan(s.latest, r.Task.ID) >= 0 {
 			a.amend(s, func(record *scan.Record) {
 				record.ServerScans = slices.DeleteFunc(slices.Clone(record.ServerScans), func(of scan.ServerScan) bool { return of.TaskID == r.Task.ID })
 			})

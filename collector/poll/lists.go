@@ -171,6 +171,17 @@ func (a *account) listStatuses() []scan.ListStatus {
 	return list
 }
 
+// review is due when the tasks were read, and now and then. It finds out whether
+// lists still guide polling: only then is there anything to plan anew. It is
+// called with a.mu held.
+func (a *account) review(now time.Time) {
+	if a.listsComplete(now) != a.guided {
+		a.replan(now)
+		return
+	}
+	a.statuses = a.listStatuses()
+}
+
 // replan finds out whether lists guide polling, and puts all servers that wait
 // where they belong. It is called with a.mu held.
 func (a *account) replan(now time.Time) {

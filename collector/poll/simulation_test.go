@@ -223,14 +223,3 @@ func (l *callLog) add(now time.Time) {
 	l.most[l.total%len(l.most)] = now
 	l.total++
 }
-
-// noEvents is told events and forgets them.
-type noEvents struct{}
-
-func (noEvents) Watch(*config.Account)                      {}
-func (noEvents) WatchTypes(string, []string)                {}
-func (noEvents) Forget(string)                              {}
-func (noEvents) Call(string, string, string, time.Duration) {}
-func (noEvents) Anomalies(string, map[sas.Anomaly]int)      {}
-func (noEvents) ScanFailures(string, string, float64)       {}
-func (noEvents) ScanEnded(string, scan.Finished)            {}

@@ -24,11 +24,17 @@ type ScanAPI interface {
 // about the list as a whole; what was odd on its pages is in those.
 func ReadServerScans(ctx context.Context, api ScanAPI, account, taskID string) (scans []sas.ServerScan, anomalies map[sas.Anomaly]int, err error) {
 	name := fmt.Sprintf("list of servers of task %s for account %q", taskID, account)
+	pages := &aheadReader{api: api, taskID: taskID, pending: make(map[int]<-chan pageResult)}
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() {
+		cancel()
+		pages.running.Wait()
+	}()
 	r, err := pager[sas.ServerScan]{
 		name: name, most: maxScanPages,
 		key: func(s sas.ServerScan) string { return s.TaskID + " " + s.UUID + s.InstanceID },
 		ask: func(ctx context.Context, at place) (*sas.Page[sas.ServerScan], error) {
-			return api.ServerScans(ctx, sas.ServerScanQuery{TaskID: taskID, Number: at.number, Size: pageSize})
+			return pages.ask(ctx, at.number)
 		},
 	}.read(ctx, place{number: 1})
 	switch {

@@ -59,7 +59,7 @@ func guidedAccount(servers int) (*account, discovery.ServerScans) {
 	}
 	a.listRead(list)
 	for i, s := range a.order {
-		s.polling = true
+		s.polling, s.asking = true, s.latest.Target
 		a.inFlight++
 		answer := &sas.Answer{RequestID: "R", Subtasks: task.subtasks(i), TotalCount: 4}
 		a.finish(s, time.Now(), []scan.CallResult{{Answer: answer}}, nil)

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"aliyun_vulscan_exporter/collector/scan"
-	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/sas"
 )
 

@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"internal/state":     {},
 	"internal/gzipjoin":  {},
 	"internal/shard":     {"config"},
-	"internal/web":       {"collector", "collector/expose", "collector/scan", "config"},
+	"internal/web":       {"collector", "collector/expose", "collector/scan", "config", "internal/sas"},
 }
 
 // Arrows between packages point one way: polls never reach the scrape side, and

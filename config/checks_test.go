@@ -33,6 +33,10 @@ func TestWarningsNameTheirPlace(t *testing.T) {
 			"accounts:\n- name: a\n  region: cn-hangzhou\n  discovery:\n    tasks:\n    servers:\n      regions: [cn-hangzhou, cn-hangzou]",
 			`test.yml:7: accounts[0].discovery.servers.regions: "cn-hangzou" is no region that this exporter knows (did you mean cn-hangzhou?); servers are compared with it as it is`,
 		},
+		"a source of tasks that is not documented": {
+			"accounts:\n- name: a\n  region: cn-hangzhou\n  discovery:\n    servers:\n    tasks:\n      sources: [console, cron]",
+			`test.yml:7: accounts[0].discovery.tasks.sources: "cron" is none of the documented sources, schedule and console: maybe no task is ever started by it`,
+		},
 		"a file pattern for an expression": {
 			"accounts:\n- name: a\n  region: cn-hangzhou\n  discovery:\n    tasks:\n    servers:\n      include: 'web-*'",
 			`test.yml:7: accounts[0].discovery.servers.include: "web-*" looks like a file pattern, but is a regular expression: for any text write .* instead of *`,

@@ -71,7 +71,7 @@ func (d *decoder) taskDiscovery(t *TaskDiscovery) fields {
 		{"refresh_interval", d.duration(&t.RefreshInterval, time.Second)},
 		{"max_age", d.duration(&t.MaxAge, positive)},
 		{"max_tasks", d.count(&t.MaxTasks, math.MaxInt32)},
-		{"sources", d.strings(&t.Sources, present)},
+		{"sources", d.sources(&t.Sources)},
 		{"server_scans", d.choice(&t.ServerScans, "auto", "off")},
 		{"server_scans_interval", d.duration(&t.ServerScansInterval, time.Second)},
 	}
@@ -86,6 +86,21 @@ func (d *decoder) serverDiscovery(s *ServerDiscovery) fields {
 		{"exclude", d.pattern(&s.Exclude)},
 		{"types_by_os", d.flag(&s.TypesByOS)},
 	}
+}
+
+// sources returns a codec for a list of what starts tasks; one that is not documented is warned of.
+func (d *decoder) sources(into *[]string) codec {
+	c := d.strings(into, present)
+	set := c.set
+	c.set = func(v value) {
+		set(v)
+		for _, source := range *into {
+			if source != "schedule" && source != "console" {
+				d.warn(v, "%s is none of the documented sources, schedule and console: maybe no task is ever started by it", quote(source))
+			}
+		}
+	}
+	return c
 }
 
 // regions returns a codec for a list of regions; one that is not published is warned of.

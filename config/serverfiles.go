@@ -133,7 +133,7 @@ func (d *decoder) serverFiles(v value, a *Account) []listing {
 	maps.Copy(d.files, stamps)
 	for _, path := range slices.Sorted(maps.Keys(stamps)) {
 		if err := blocked[path]; err != nil {
-			d.problems.add(Problem{File: path, Message: "server_files: the folder cannot be read: " + err.Error()})
+			d.problem(v, "the folder %s cannot be read: %v", path, err)
 			continue
 		}
 		content, err := readFile(path, maxFile)

@@ -59,7 +59,7 @@ func TestAFolderThatCannotBeReadTakesNoServerAway(t *testing.T) {
 			unprivileged(func() {
 				f.checkServerFiles()
 				_, err := Load(filepath.Join(f.dir, "main.yml"))
-				if err == nil || !strings.Contains(err.Error(), "cannot be read: "+tt.want) || !strings.HasPrefix(err.Error(), folder) {
+				if err == nil || !strings.Contains(err.Error(), "cannot be read: "+tt.want) || !strings.Contains(err.Error(), folder) {
 					t.Errorf("got %v", err)
 				}
 			})
@@ -102,7 +102,7 @@ func TestListsBelowWildcardsAreFound(t *testing.T) {
 	}
 	must(t, os.Chmod(filepath.Join(dir, "b"), 0))
 	defer os.Chmod(filepath.Join(dir, "b"), 0o755)
-	if _, err := load(); err == nil || !strings.Contains(err.Error(), "/main/b: server_files: the folder cannot be read: permission denied") {
+	if _, err := load(); err == nil || !strings.Contains(err.Error(), "main.yml:1: accounts[0].server_files: the folder "+filepath.Join(dir, "b")+" cannot be read: permission denied") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -60,6 +60,9 @@ func Parse(program, version string, args []string, stdout, stderr io.Writer) (*F
 	}
 	if err != nil {
 		oneLine := strings.Join(strings.Fields(err.Error()), " ") // whatever was given
+		if oneLine == "unexpected" { // kingpin's word before an empty argument, or -
+			oneLine = "everything but flags is unexpected"
+		}
 		return nil, fmt.Errorf("%s: %s (see --help)", program, oneLine)
 	}
 	return f, nil
@@ -69,7 +72,7 @@ func Parse(program, version string, args []string, stdout, stderr io.Writer) (*F
 func New(program, version string, stdout, stderr io.Writer) (*kingpin.Application, *Flags) {
 	f := &Flags{}
 	app := kingpin.New(program, "Prometheus exporter for the vulnerability scans of Alibaba Cloud Security Center.")
-	app.UsageWriter(stdout).ErrorWriter(stderr)
+	app.UsageWriter(unfailing{stdout}).ErrorWriter(unfailing{stderr})
 	// kingpin's own flag would put all of version into the title of --help-man.
 	app.Flag("version", "Show application version.").Short('V').PreAction(func(*kingpin.ParseContext) error {
 		fmt.Fprintln(stdout, version)
@@ -97,6 +100,16 @@ func New(program, version string, stdout, stderr io.Writer) (*kingpin.Applicatio
 	app.Flag("log.format", "Format of log lines: logfmt, json.").Default("logfmt").HintOptions(formats...).SetValue(choice{"log.format", &f.logFormat, formats})
 	f.Web = kingpinflag.AddFlags(app, ":10877")
 	return app, f
+}
+
+// unfailing is a writer whose failures are of no interest. kingpin panics where
+// it cannot write, as when somebody reads only the first lines of --help.
+type unfailing struct{ io.Writer }
+
+// Write implements io.Writer.
+func (u unfailing) Write(text []byte) (int, error) {
+	_, _ = u.Writer.Write(text)
+	return len(text), nil
 }
 
 // Loggers makes the logger, and exporter-toolkit's slog over it.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/go-kit/log/level"
@@ -105,6 +106,8 @@ var refused = []struct {
 	{[]string{"--bogus\nsecond line"}, "--bogus"},
 	{[]string{"-x"}, "-x"},
 	{[]string{"serve"}, "serve"},
+	{[]string{""}, "everything but flags is unexpected"},
+	{[]string{"-"}, "everything but flags is unexpected"},
 	{[]string{"--config.file"}, "--config.file"},
 	{[]string{"--config.file=a", "--config.file=b"}, "config.file"},
 	{[]string{"@/nowhere/at/all"}, "/nowhere/at/all"},
@@ -236,6 +239,22 @@ func TestCommandLinesThatAreMeantAreTaken(t *testing.T) {
 	} {
 		if _, err := read(args...); err != nil {
 			t.Errorf("%q: %v", args, err)
+		}
+	}
+}
+
+// closed is a pipe that nobody reads any more.
+type closed struct{}
+
+func (closed) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+
+func TestHelpThatIsNotReadToItsEndIsNoCrash(t *testing.T) {
+	t.Parallel()
+	for _, flag := range []string{"--help", "--help-long", "--help-man", "--completion-script-bash", "--completion-bash"} {
+		app, _ := New("exporter", "1", closed{}, closed{})
+		app.Terminate(func(int) {})
+		if _, err := app.Parse([]string{flag}); err != nil {
+			t.Errorf("%s: %v", flag, err)
 		}
 	}
 }

@@ -22,6 +22,7 @@ const (
 	odd                       // the list does not fit the documentation
 	peculiar                  // there is something else to say of the list
 	overfull                  // more tasks run than are followed
+	empty                     // the service lists nothing
 )
 
 // remark is what there is to say of a list that was read; the zero value is
@@ -92,6 +93,16 @@ func (l *list[T]) remarkOnLeftOut() {
 		msg:    "more tasks run than are followed: raise max_tasks, or narrow sources",
 		detail: []any{"followed", len(l.known.Items), "left_out", l.known.LeftOut},
 	})
+}
+
+// remarkOnEmptiness logs that a complete list has no entries, unless its finder
+// has said why already.
+func (l *list[T]) remarkOnEmptiness(f listing[T]) {
+	r := remark{}
+	if len(f.items) == 0 && f.remark.msg == "" {
+		r.msg = "the service lists none: what the configuration names itself is all that is polled"
+	}
+	l.remark(empty, r)
 }
 
 func (l *list[T]) remark(c condition, r remark) {

@@ -79,7 +79,11 @@ func TestAnEmptyListAfterAFullOneHasToBeConfirmed(t *testing.T) {
 					pass(10 * time.Minute)
 					wantEqual(t, "entries after another list", kind.count(w.known()), count)
 					wantEqual(t, "last complete list is new", kind.at(w.known()).After(first), true)
-					w.wantTold([]string{"level=info", "the list is complete"})
+					told := [][]string{{"level=info", "the list is complete"}}
+					if count == 0 {
+						told = append([][]string{{"level=warn", "the service lists none"}}, told...)
+					}
+					w.wantTold(told...)
 					if next == "refuted" { // the next empty list is a first one again
 						s.set(empty)
 						pass(10 * time.Minute)
@@ -216,11 +220,15 @@ func TestDoubtfulListsTakeNothingAwayAtOnce(t *testing.T) {
 				s.set(doubtful)
 				pass(10 * time.Minute)
 				wantEqual(t, "servers after another", len(w.known().Servers.Items), known-tt.gone)
-				w.wantTold([]string{"level=info", "the list is complete"})
+				var begins, ends [][]string
+				if known == tt.gone {
+					begins, ends = [][]string{{"level=warn", "the service lists none"}}, [][]string{{"level=info", "no longer: the service lists none"}}
+				}
+				w.wantTold(append(begins, []string{"level=info", "the list is complete"})...)
 				s.set(func(*service) {})
 				pass(10 * time.Minute)
 				wantEqual(t, "servers after a good list", len(w.known().Servers.Items), known)
-				w.wantTold()
+				w.wantTold(ends...)
 			})
 		})
 	}

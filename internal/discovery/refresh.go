@@ -135,6 +135,7 @@ func (l *list[T]) refresh(ctx context.Context) error {
 		return &incomplete{resultUnconfirmed, fmt.Sprintf(
 			"%s: %s; %d known entries that it lacks stay until the next list lacks them too", l.name, found.doubt, len(kept))}
 	}
+	l.remarkOnEmptiness(found)
 	l.known.At = time.Now()
 	return nil
 }

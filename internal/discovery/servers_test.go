@@ -115,6 +115,27 @@ func TestSettingsThatLeaveOutEveryServerAreTold(t *testing.T) {
 	})
 }
 
+// An exporter that finds nothing to watch looks healthy otherwise.
+func TestListsWithoutAnEntryAreToldOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := &service{}
+		w := startWorldOf(t, one(), Options{Servers: everyServer()}, s.answer)
+		pass(time.Hour)
+		w.wantTold(
+			[]string{"level=warn", "kind=servers", "the service lists none"},
+			[]string{"level=info", "the list is complete", "entries=0"},
+		)
+		s.set(func(s *service) { s.servers = []string{serverEntry(1)} })
+		pass(time.Hour)
+		w.wantTold([]string{"level=info", "kind=servers", "no longer: the service lists none"})
+	})
+	inBubble(t, func(t *testing.T) {
+		w := startWorldOf(t, one(), Options{Tasks: everyTask()}, (&service{}).answer)
+		pass(time.Hour)
+		w.wantTold([]string{"level=warn", "kind=tasks", "the service lists none"}, []string{"level=info", "the list is complete"})
+	})
+}
+
 // The caller may go on to watch servers whose agent is offline: they are told
 // apart, and by nothing but online_only.
 func TestServersThatAreOfflineAreToldApart(t *testing.T) {

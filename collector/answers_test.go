@@ -26,7 +26,7 @@ func simulated(name string) simulator.Account {
 }
 
 // yamlAccount is one account of a configuration; more are settings, a line
-// each, and servers are as serverYAML gives them.
+// each, and servers are as serverYAML writes them.
 func yamlAccount(name, more string, servers ...string) string {
 	a := simulated(name)
 	var b strings.Builder

@@ -100,7 +100,7 @@ func TestTypesBeyond20AreOther(t *testing.T) {
 	})
 }
 
-// labelValues gives the values that a label has in a metric.
+// labelValues returns the values that a label has in a metric.
 func (w *world) labelValues(name, label string) map[string]bool {
 	w.t.Helper()
 	found, err := w.Gather()

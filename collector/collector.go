@@ -29,8 +29,7 @@ type Collector struct {
 	engine *engine
 }
 
-// New returns a Collector of what the store holds. The clock is the one that
-// polls go by.
+// New returns a Collector of what the store holds. The clock must be the one that the polls use.
 func New(store *scan.Store, clock *scan.Clock) *Collector {
 	return &Collector{store: store, clock: clock, Events: newEvents()}
 }

@@ -61,7 +61,7 @@ func (l *lister) intercept(w http.ResponseWriter, r *simulator.Request) bool {
 	return true
 }
 
-// servers gives the watched servers' names.
+// servers returns the watched servers' names.
 func (w *world) servers() []string {
 	var names []string
 	for _, s := range w.collector.Targets() {

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // lines is a log that tests read.
 type lines struct{ capture.Buffer }
 
-// severe gives the lines above level debug.
+// severe returns the lines above level debug.
 func (l *lines) severe() []string {
 	var found []string
 	for line := range strings.Lines(l.String()) {
@@ -164,14 +164,14 @@ func parsed(t testing.TB, text string) *config.Config {
 	return cfg
 }
 
-// observed gives the calls so far, in the order of their answers.
+// observed returns the calls so far, in the order of their answers.
 func (w *world) observed() []simulator.Call {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append([]simulator.Call(nil), w.calls...)
 }
 
-// questionsOf gives what was asked about a server so far.
+// questionsOf returns what was asked about a server so far.
 func (w *world) questionsOf(uuid string) []*simulator.Request {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -93,7 +93,7 @@ func startKept(t *testing.T, s *script, from poll.State, text string) *world {
 const stateFamilies = "subtask_status subtask_error subtask_errors_total subtask_last_change_timestamp_seconds " +
 	"server_last_success_timestamp_seconds server_tasks subtasks subtasks_failing subtasks_stalled"
 
-// familiesOf gives some families of what a world publishes.
+// familiesOf returns some families of what a world publishes.
 func (w *world) familiesOf(names string) string {
 	var b strings.Builder
 	for line := range strings.Lines(w.exposition()) {

@@ -8,7 +8,7 @@ import (
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// linesOf gives the lines of the log that have a message.
+// linesOf returns the lines of the log that have a message.
 func (l *lines) linesOf(msg string) []string {
 	var found []string
 	for line := range strings.Lines(l.String()) {

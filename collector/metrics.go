@@ -10,9 +10,8 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
-// metric is a row of the table of all metrics. One of the functions says how it
-// is read; what has buckets, or no function, is counted when something happens
-// (events.go).
+// metric is a row of the table of all metrics. The one function that is set reads its values. A
+// metric with buckets, or with no function, is counted when something happens (events.go).
 type metric struct {
 	name, help string
 	counter    bool
@@ -23,7 +22,7 @@ type metric struct {
 	subtask    func(v scan.View, s *scan.Subtask) (value float64, there bool)
 	errorCount func(e *scan.ErrorCount) float64
 	serverScan func(s *scan.ServerScan) (value float64, there bool)
-	// The others put any number of values; labels are those after account.
+	// The other functions call put for each value, with the labels that follow account.
 	totals  func(t *scan.Totals, put put)
 	account func(s *scan.AccountStatus, now time.Time, put put)
 	task    func(t *sas.Task, put put)
@@ -157,8 +156,8 @@ func sumMetrics() []metric {
 	}
 }
 
-// putByStatus puts a count for every documented status, and for the others, the
-// last one, only where there are any.
+// putByStatus puts a count for every documented status. The last count is that of all other
+// statuses and is put only if it is not zero.
 func putByStatus(counts []int, names []string, put func(n float64, status string)) {
 	for place, n := range counts {
 		if place < len(counts)-1 || n > 0 {
@@ -242,7 +241,7 @@ func taskMetrics() []metric {
 	}
 }
 
-// putIf puts a value that may not be known.
+// putIf puts a value if it is known.
 func putIf(known bool, put put, value float64, labels ...string) {
 	if known {
 		put(value, labels...)
@@ -289,5 +288,5 @@ func boolean(b bool) float64 {
 	return 0
 }
 
-// unix returns a moment as Prometheus has it, to the millisecond; 0 for none.
+// unix returns a time in seconds since 1970, to the millisecond; 0 for the zero time.
 func unix(t time.Time) float64 { return float64(scan.InstantOf(t)) / 1000 }

@@ -9,16 +9,15 @@ import (
 	"aliyun_vulscan_exporter/collector/scan"
 )
 
-// overviewHeld is how long an Overview is held for the next one who looks: it
-// keeps old records from being freed.
+// overviewHeld is how long an Overview is kept for the next reader. It is short, because an
+// Overview keeps old records from being freed.
 const overviewHeld = 10 * time.Second
 
-// overviewAge is how old an Overview may be: however many people look at pages,
-// what they show is gathered once in so long.
+// overviewAge is how old an Overview may be. However many people read pages, their content is
+// gathered only once in this time.
 const overviewAge = time.Second
 
-// Overview is what is known of everything at one moment, for people to look at.
-// Nobody changes it.
+// Overview is what is known of all accounts at one moment, for the pages. It must not be changed.
 type Overview struct {
 	At       time.Time         // by the system's clock, as all that it shows
 	Accounts []AccountOverview // in the configuration's order
@@ -42,15 +41,15 @@ type AccountOverview struct {
 	progress map[string]*Progress // by type
 }
 
-// Progress divides the published subtasks of one type by what has come of them.
-// Each is counted once.
+// Progress counts the published subtasks of one type by their result. Each subtask is counted once.
 type Progress struct {
 	// ByStatus counts those without an error code, in the order of
 	// scan.StatusNames.
 	ByStatus []int
-	// Failed have an error code, whatever their status.
+	// Failed counts those with an error code, whatever their status.
 	Failed int
-	// Answered did not succeed, but a newer scan of the same server did its work.
+	// Answered counts those that did not succeed, but are superseded by a newer scan of the same
+	// server.
 	Answered int
 }
 
@@ -79,8 +78,8 @@ func (a *AccountOverview) Incomplete() []error {
 	return list
 }
 
-// Unfinished returns how many servers and lists polling will still come to for
-// the first time; none of an account that is refused.
+// Unfinished returns how many servers and lists are still waiting for their first poll. It is zero
+// for an account whose calls are refused, which is not polled.
 func (a *AccountOverview) Unfinished() (servers, lists int) {
 	if a.Status.Refused {
 		return 0, 0
@@ -175,8 +174,8 @@ func (a *AccountOverview) addProgress(v scan.View) {
 	}
 }
 
-// addProblems finds a server's subtasks that fail or stall. What is too old to
-// be published is no news.
+// addProblems adds a server's subtasks that fail or stall. Those that are too old to be published
+// are left out.
 func (o *Overview) addProblems(account int, v scan.View) {
 	if v.Stale() {
 		return

@@ -11,7 +11,7 @@ import (
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// overview gives a fresh one.
+// overview returns a fresh one.
 func (w *world) overview() *collector.Overview {
 	pass(time.Second)
 	return w.collector.Overview()

@@ -11,7 +11,7 @@ import (
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// pollTimes gives when a server was asked, in seconds since the beginning.
+// pollTimes returns when a server was asked, in seconds since the beginning.
 func pollTimes(w *world, server int) []int {
 	var times []int
 	for _, r := range w.questionsOf(uuid(server)) {

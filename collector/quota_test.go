@@ -10,7 +10,7 @@ import (
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// busiestSecond gives the most calls that any second saw.
+// busiestSecond returns the most calls that any second saw.
 func busiestSecond(calls []simulator.Call) int {
 	var at []time.Time
 	for _, c := range calls {

@@ -9,8 +9,8 @@ import (
 	"aliyun_vulscan_exporter/config"
 )
 
-// Places of the values of a server's labels, which all its metrics share. Those
-// of configured labels follow.
+// Indexes of a server's label values, which all its metrics share. The values of configured labels
+// follow.
 const (
 	placeAccount = iota
 	placeUUID
@@ -38,7 +38,7 @@ type source struct {
 	configured []string
 }
 
-// version is what a group's series are made of.
+// version identifies everything that a group's series are made of.
 type version struct {
 	records *scan.Records
 	step    time.Duration // of the system's clock
@@ -52,9 +52,9 @@ type sum struct {
 
 type engine = expose.Engine[*scan.Group, version, sum]
 
-// newEngine returns the engine for servers that have configured labels. The
-// configuration refuses labels that the engine would not take; one that came
-// through would cost its label, not the metrics.
+// newEngine returns the engine for servers that have these configured labels. The configuration
+// refuses labels that the engine cannot use. If one came here all the same, it would be left out,
+// and the metrics would stay.
 func newEngine(store *scan.Store, clock *scan.Clock, configured []string) *engine {
 	s := &source{store: store, clock: clock, configured: configured}
 	s.rows = slices.DeleteFunc(table(configured), func(m metric) bool { return m.isEvent() })
@@ -75,9 +75,9 @@ func (m *metric) isEvent() bool {
 	return !m.ofServer() && m.totals == nil && m.account == nil && m.task == nil
 }
 
-// families returns the rows as the engine takes them. places are the names of
-// the labels whose values a server's metrics share; the values of all others
-// come in the order of their row's labels.
+// families returns the rows of the table as families of the engine. places are the names of the
+// labels whose values a server's metrics share. The values of all other labels come in the order of
+// their row's labels.
 func families(rows []metric, places []string) []expose.Family {
 	list := make([]expose.Family, len(rows))
 	for i, m := range rows {
@@ -122,8 +122,7 @@ func (s *source) Collect(v version, now time.Time, e *expose.Emitter) (sum, time
 	return sum{v.records.Account, totals}, until.Time()
 }
 
-// emit emits the metrics of one server. values holds those of labels that are
-// set already.
+// emit emits the metrics of one server. values holds the label values that are known already.
 func (s *source) emit(v scan.View, values []string, e *expose.Emitter) {
 	asset := v.Target.Asset()
 	values[placeUUID], values[placeServer] = v.Target.UUID, v.Target.Name

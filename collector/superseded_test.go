@@ -75,7 +75,7 @@ func TestANewerScanAnswersAnOldersError(t *testing.T) {
 	}
 }
 
-// tasksOf gives the tasks that a metric names, in its order.
+// tasksOf returns the tasks that a metric names, in its order.
 func (w *world) tasksOf(name string) []string {
 	w.t.Helper()
 	var tasks []string

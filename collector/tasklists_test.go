@@ -51,7 +51,7 @@ func (c *taskCenter) list(tasks ...listedTask) {
 	c.tasks = tasks
 }
 
-// online says whether a server's agent is.
+// online reports whether a server's agent is.
 func (c *taskCenter) online(server int, online bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -167,7 +167,7 @@ func scanStatusIs(server int, task string, value any) string {
 	return labelled("server_scan_status", fmt.Sprintf(`,server="web-%d",task_id="%s",uuid="%s"`, server, task, uuid(server)), value)
 }
 
-// scansAre gives the servers of a task by status, from not started to timed out.
+// scansAre returns the servers of a task by status, from not started to timed out.
 func scansAre(task string, counts ...int) string {
 	var b strings.Builder
 	for i, n := range counts {
@@ -193,7 +193,7 @@ func (w *world) detailCalls() (n int) {
 	return n
 }
 
-// polled gives the servers of the calls after the first n, in their order, by
+// polled returns the servers of the calls after the first n, in their order, by
 // number.
 func (w *world) polled(after int) (servers []int) {
 	w.mu.Lock()

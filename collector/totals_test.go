@@ -10,7 +10,7 @@ import (
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// subtasksAre gives the subtasks of a type, by status from unhandled to complete.
+// subtasksAre returns the subtasks of a type, by status from unhandled to complete.
 func subtasksAre(typ string, counts ...int) string {
 	var b strings.Builder
 	for i, name := range []string{"unhandled", "collecting", "collected", "matching", "complete"} {
@@ -58,7 +58,7 @@ func TestSumsOfATypeOrCodeGoWithTheLastSubtaskThatHasIt(t *testing.T) {
 	})
 }
 
-// sumsOf says whether a text has a sum of subtasks with a text in it.
+// sumsOf reports whether a text has a sum of subtasks with a text in it.
 func sumsOf(text, sum string) bool {
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, namespace+"_subtasks") && strings.Contains(line, sum) {
@@ -172,7 +172,7 @@ func checkExemplar(t *testing.T, h *dto.Histogram, task string) {
 	wantEqual(t, "native buckets", h.GetPositiveSpan() != nil, h.GetSampleCount() > 0)
 }
 
-// scans gives the only histogram of scan durations, or an empty one.
+// scans returns the only histogram of scan durations, or an empty one.
 func (w *world) scans() *dto.Histogram {
 	w.t.Helper()
 	found, err := w.Gather()

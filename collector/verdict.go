@@ -2,8 +2,8 @@ package collector
 
 import "fmt"
 
-// Verdict returns an error if anything of what was to be polled once was not, or
-// not with success.
+// Verdict returns an error if a server or list was not polled, or its poll failed. It is for
+// --once.
 func (o *Overview) Verdict() error {
 	for i := range o.Accounts {
 		a := &o.Accounts[i]

@@ -8,7 +8,7 @@ import (
 	"aliyun_vulscan_exporter/collector/scan"
 )
 
-// Filter says what to show of an Overview. Its zero value means everything.
+// Filter selects what to show of an Overview. The zero value selects everything.
 type Filter struct {
 	// Account is one account's name; empty: all.
 	Account string
@@ -17,11 +17,11 @@ type Filter struct {
 	Search string
 	// State is that of servers: ok, failing or pending; empty: all.
 	State string
-	// Offset and Limit choose some of what is left.
+	// Offset and Limit select a page of the result.
 	Offset, Limit int
 }
 
-// window reports whether number n, counted from 0, is among those chosen.
+// window reports whether entry n, counted from 0, is on the selected page.
 func (f Filter) window(n int) bool { return n >= f.Offset && n < f.Offset+f.Limit }
 
 // Target is a server that is watched.
@@ -167,7 +167,7 @@ func contains(text, search string) bool {
 	return search == "" || strings.Contains(strings.ToLower(text), search)
 }
 
-// when returns a moment as the system's clock has it.
+// when converts an instant to a time of the system's clock.
 func when(v scan.View, i scan.Instant) time.Time {
 	if i == 0 {
 		return time.Time{}
@@ -175,7 +175,7 @@ func when(v scan.View, i scan.Instant) time.Time {
 	return min(i, v.Now).Add(v.Step).Time()
 }
 
-// stepped returns a problem with its time as the system's clock has it.
+// stepped returns a problem whose time is one of the system's clock.
 func stepped(p *scan.Problem, step time.Duration) *scan.Problem {
 	if p == nil || step == 0 {
 		return p
@@ -185,8 +185,8 @@ func stepped(p *scan.Problem, step time.Duration) *scan.Problem {
 	return &other
 }
 
-// shown returns how an account fares with the times of what happened as the
-// system's clock has them, whatever it was set to when they happened.
+// shown returns an account's overview with all times converted to the system's present clock,
+// whatever that clock was set to when the events happened.
 func shown(s *scan.AccountStatus, now time.Time, step time.Duration) *scan.AccountStatus {
 	other := *s
 	other.Problem = stepped(s.Problem, step)

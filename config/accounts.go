@@ -54,7 +54,7 @@ func (d *decoder) global(s *Settings) codec {
 	}
 }
 
-// settings is the schema that `global` and every account share.
+// settings returns the schema that `global` and every account share.
 func (d *decoder) settings(s *Settings) fields {
 	return fields{
 		{"poll_interval", d.duration(&s.PollInterval, time.Second)},
@@ -67,7 +67,8 @@ func (d *decoder) settings(s *Settings) fields {
 	}
 }
 
-// accountSchema is the schema of an account. What the account's own list of servers holds is appended to servers.
+// accountSchema returns the schema of an account. The entries of the account's own list of servers
+// are appended to servers.
 func (d *decoder) accountSchema(a *Account, servers *[]listing) fields {
 	return append(fields{
 		{"name", d.string(&a.Name, checkAccountName)},
@@ -108,7 +109,7 @@ func (d *decoder) account(v value, global Settings, names map[string]int) Accoun
 	return a
 }
 
-// tasksMeant tells whether the account says where task IDs come from. It may say so in a way that is wrong, which is
+// tasksMeant reports whether the account says where task IDs come from. It may say so in a way that is wrong, which is
 // reported, and need not be reported twice.
 func tasksMeant(found keys, a Account) bool {
 	broken := found.filled("discovery") && a.Discovery == Discovery{}
@@ -158,7 +159,7 @@ func (d *decoder) checkSources(v value, found keys, a Account) {
 	}
 }
 
-// resolveEndpoint fills in the region's endpoint where the file gives none.
+// resolveEndpoint sets the region's endpoint if the file has none.
 func (d *decoder) resolveEndpoint(v value, found keys, a *Account) {
 	vpc := a.Endpoint == vpcEndpoint
 	switch {
@@ -181,7 +182,8 @@ func checkAccountName(text string) error {
 	return checkName(text)
 }
 
-// checkName refuses what looks like another name on a page, or breaks its lines.
+// checkName refuses a name with control characters, or with blanks at its ends, which pages would
+// show like another name.
 func checkName(text string) error {
 	switch {
 	case strings.ContainsFunc(text, unicode.IsControl):

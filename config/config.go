@@ -45,7 +45,7 @@ type Settings struct {
 // Account is one Alibaba Cloud account (or a part of its servers) with a quota of its own.
 type Account struct {
 	Name              string   // value of the label `account`; at most 128 bytes of UTF-8
-	Region            string   // may be empty when the file gives an endpoint
+	Region            string   // may be empty when the file has an endpoint
 	Endpoint          Endpoint // always set: the file's, else the region's
 	Credentials       Credentials
 	RequestsPerSecond float64 // more than 0

@@ -129,7 +129,7 @@ func (d *decoder) secretFile(into *string) codec {
 	}
 }
 
-// resolvePath returns a path of the main file from where the process stands.
+// resolvePath returns a path that is relative to the main file as one that the process can open.
 func (d *decoder) resolvePath(path string) string {
 	if filepath.IsAbs(path) {
 		return path

@@ -9,7 +9,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxAliased bounds how many values aliases may multiply a file into, beyond one per byte of its text.
+// maxAliased bounds how many values a file may have through YAML aliases, beyond one per byte of
+// its text.
 const maxAliased = 2_000_000
 
 // decoder walks YAML nodes along the schema, fills in what it is pointed at, and gathers everything wrong.
@@ -25,7 +26,7 @@ type decoder struct {
 	merging  []*yaml.Node      // mappings whose merge keys are being followed
 }
 
-// value is a node and where it stands.
+// value is a YAML node and its position.
 type value struct {
 	node   *yaml.Node // never an alias
 	text   *text      // the file
@@ -34,7 +35,7 @@ type value struct {
 	secret bool // below `credentials`: nothing of it may be quoted
 }
 
-// place is the path of a value, as a chain, because it is spelled out only for problems.
+// place is the path of a value. It is a linked list, because only problems need it as text.
 type place struct {
 	parent *place
 	key    string
@@ -53,7 +54,7 @@ func (p *place) String() string {
 	return p.parent.String() + "." + plainKey(p.key)
 }
 
-// plainKey quotes a key that would blur a path.
+// plainKey quotes a key that holds characters with a meaning in a path.
 func plainKey(key string) string {
 	if key == "" || len(key) > 80 || strings.ContainsFunc(key, func(r rune) bool {
 		return r <= ' ' || r > '~' || strings.ContainsRune(`.:[]"`, r)
@@ -63,7 +64,7 @@ func plainKey(key string) string {
 	return key
 }
 
-// null tells a value that counts as absent.
+// null reports whether a value counts as absent.
 func (v value) null() bool {
 	return v.node == nil || v.node.Kind == yaml.ScalarNode && v.node.ShortTag() == "!!null"
 }
@@ -118,18 +119,18 @@ func (d *decoder) resolve(v value, node *yaml.Node) value {
 // was meant.
 type keys map[string]value
 
-// has tells whether a key is present and not null.
+// has reports whether a key is present and not null.
 func (k keys) has(key string) bool {
 	v, ok := k[key]
 	return ok && !v.null()
 }
 
-// given tells whether a key holds anything, be it wrong.
+// given reports whether a key has a value, even a wrong one.
 func (k keys) given(key string) bool {
 	return k.has(key) && (k[key].node.Kind != yaml.ScalarNode || k[key].node.Value != "")
 }
 
-// filled is given, but not by an empty list or mapping.
+// filled is like given, but an empty list or mapping does not count.
 func (k keys) filled(key string) bool {
 	return k.given(key) && (k[key].node.Kind == yaml.ScalarNode || len(k[key].node.Content) > 0)
 }
@@ -222,7 +223,7 @@ func (d *decoder) merge(into, v value, found keys, order []string) []string {
 	return order
 }
 
-// each hands the items of a list over, one by one. want says what kind of list.
+// each calls a function for every item of a list. want describes the list in an error.
 func (d *decoder) each(v value, want string, item func(value)) {
 	if v.null() {
 		return

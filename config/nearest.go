@@ -62,7 +62,8 @@ func sharedWords(a, b string) float64 {
 	return float64(shared) / float64(len(first)+len(second)-shared)
 }
 
-// ordinary tells whether a key is made of nothing but words of the known ones, and of others that people try.
+// ordinary reports whether a key consists only of words of known keys, and of other words that
+// people try.
 func ordinary(key string, known []string) bool {
 	words := append(strings.Split(strings.Join(known, "_"), "_"), "ak", "sk", "sts", "session", "user", "name", "password", "region")
 	for word := range strings.SplitSeq(snakeCase(key), "_") {

@@ -92,7 +92,7 @@ func (p *problems) errors() Errors {
 	return p.list
 }
 
-// quote shows a piece of the file in a message: on one line, and not a novel.
+// quote returns a piece of the file for a message: on one line, and cut if it is long.
 func quote(text string) string {
 	const most = 80
 	if len(text) > most {

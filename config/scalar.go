@@ -14,7 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// check says what is wrong with a text, or nil.
+// check returns what is wrong with a text, or nil.
 type check func(text string) error
 
 // scalar returns the text of a value as the file spells it (16190385 stays 16190385). ok is false when it is null,
@@ -46,7 +46,8 @@ func closesNothing(text, quote string) bool {
 	return strings.HasSuffix(text, quote) && strings.Count(text, quote) == 1
 }
 
-// runsOn tells whether a text without quotes takes in the line below it, which nobody means in this file.
+// runsOn reports whether a text without quotes continues on the next line, which is always a
+// mistake in this file.
 func (v value) runsOn() bool {
 	return v.unquoted() && strings.Contains(v.node.Value, " ") && !strings.Contains(v.text.line(v.node.Line), v.node.Value)
 }
@@ -69,7 +70,7 @@ func (d *decoder) string(into *string, checks ...check) codec {
 	}
 }
 
-// shownText leaves an empty text out of the page /config.
+// shownText returns a text for the page /config; an empty one is left out.
 func shownText(text string) any {
 	if text == "" {
 		return nil
@@ -235,7 +236,8 @@ func (d *decoder) pattern(into **regexp.Regexp) codec {
 	}
 }
 
-// glob finds what is rarely meant in a regular expression: a star behind a letter, digit, dash or underscore.
+// glob matches a star behind a letter, digit, dash or underscore: in a regular expression it is
+// mostly a mistake.
 var glob = regexp.MustCompile(`(^|[\w-])\*`)
 
 // compile returns the anchored expression, or reports what is wrong with it and returns nil.
@@ -264,7 +266,7 @@ const (
 	anchorEnd   = ")$"
 )
 
-// expression returns what the file gave for a pattern.
+// expression returns a pattern as it is written in the file.
 func expression(re *regexp.Regexp) string {
 	if re == nil {
 		return ""

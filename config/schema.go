@@ -33,7 +33,7 @@ func (f fields) names() []string {
 	return names
 }
 
-// shown returns the mapping for the page /config.
+// shown returns the mapping as the page /config shows it.
 func (f fields) shown() *yaml.Node {
 	page := &yaml.Node{Kind: yaml.MappingNode}
 	for _, field := range f {
@@ -88,14 +88,14 @@ func (d *decoder) unknownKey(mapping value, found keys, key string, schema field
 	case similar:
 		d.problem(at, "unknown key (did you mean %s?)", near)
 		if _, taken := found[near]; !taken {
-			found[near] = at // nobody needs to hear that it is missing, too
+			found[near] = at // so that it is not reported as missing, too
 		}
 	default:
 		d.problem(at, "unknown key (valid here: %s)", strings.Join(known, ", "))
 	}
 }
 
-// ownerOf returns in words which mapping of the file has a key, and whether one has.
+// ownerOf returns, in words, the mapping to which a key belongs, and whether there is one.
 func ownerOf(key string) (owner string, ok bool) {
 	(&decoder{}).root(&Config{}).walk("", func(path string, f field) {
 		if f.key != key || ok {

@@ -15,8 +15,8 @@ const hidden = "<secret>"
 // maxSecretFile bounds a file that holds one key or token.
 const maxSecretFile = 1 << 20
 
-// Secret is text that no log, page or dump may show: however it is printed or marshalled, it reads <secret>.
-// A conversion to string gives the text.
+// Secret is text that no log, page or dump may show: however it is printed or marshalled, it reads
+// <secret>. A conversion to string returns the text.
 type Secret string
 
 // String returns <secret>.
@@ -43,7 +43,7 @@ type SecretSource struct {
 	File  string // relative paths are resolved already
 }
 
-// IsSet tells whether the configuration gives this secret at all.
+// IsSet reports whether the configuration has this secret.
 func (s SecretSource) IsSet() bool { return s.Value != "" || s.File != "" }
 
 // Read returns the secret. A file is read anew at each call, so that rotated keys are seen, and white space and a byte
@@ -72,8 +72,8 @@ var (
 	placeholder = regexp.MustCompile(`(?i)^<.*>$|^your[-_]|^change[-_]?me$|^replace[-_]?me$|placeholder|^x{3,}$|x{6,}|\*{3,}|^\.{3}$|^to-?do$`)
 )
 
-// cleanSecret returns the key or token that text holds. The error says what is wrong with it, and what to do, in
-// words that go on from the name of a key or a file.
+// cleanSecret returns the key or token that text holds. The error says what is wrong with it, and
+// what to do, in words that follow the name of a key or a file.
 func cleanSecret(content []byte) (string, error) {
 	const bom, little, big = "\ufeff", "\xff\xfe", "\xfe\xff"
 	text := strings.TrimSpace(strings.TrimPrefix(string(content), bom))

@@ -72,8 +72,8 @@ func match(pattern string, blocked map[string]error) []string {
 	return paths
 }
 
-// namesIn returns the names in a folder that a pattern matches. A name without wildcards is found in a folder that may not
-// be listed, too.
+// namesIn returns the names in a folder that a pattern matches. A name without wildcards is found
+// even if the folder may not be listed.
 func namesIn(folder, pattern string) ([]string, error) {
 	if !hasWildcard(pattern) {
 		name := plain(pattern)
@@ -103,7 +103,7 @@ func hasWildcard(pattern string) bool {
 	return pattern != literal(plain(pattern))
 }
 
-// same tells whether nothing about the files has changed.
+// same reports whether nothing about the files has changed.
 func (s fileStamps) same(other fileStamps) bool {
 	return maps.EqualFunc(s, other, func(a, b fs.FileInfo) bool {
 		if a == nil || b == nil {

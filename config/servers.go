@@ -91,8 +91,8 @@ func (d *decoder) label(name string, v value) (string, bool) {
 	return text, ok
 }
 
-// adopt gives the servers to their account, with what they inherit from it, and reports those listed twice and,
-// unless the account says where tasks come from, those with nothing to ask for.
+// adopt adds the servers to their account, with what they inherit from it, and reports those listed
+// twice and, unless the account says where tasks come from, those with nothing to ask for.
 func (d *decoder) adopt(a *Account, servers []listing, tasks bool) {
 	first := make(map[string]value, len(servers)) // key of a server to where it is listed
 	a.Servers = make([]Server, 0, len(servers))

@@ -24,9 +24,10 @@ func parseYAML(r io.Reader) (first, second *yaml.Node, err error) {
 	return first, second, nil
 }
 
-// locate returns the line at which a text stops to be YAML, and what is wrong there; err is what the parser said when it had
-// read the text by lines. It names the line where the block began, which may be the first of the file. The right one is
-// that after the longest part of the text, cut after a whole line, that is YAML by itself.
+// locate returns the line at which a text stops being YAML, and what is wrong there. err is the
+// parser's error. It names the line where the block began, which may be the first of the file. The
+// line that is wrong follows the longest part of the text, cut after a whole line, that is valid
+// YAML.
 func locate(content []byte, lines *lineReader, err error) (line int, message string) {
 	ends := lines.seen()
 	good, err := lastGood(content, ends, err)
@@ -37,8 +38,9 @@ func locate(content []byte, lines *lineReader, err error) (line int, message str
 	return good + 1, message
 }
 
-// misplaced returns which line's indentation is wrong, where a line fits none above: that line, or the first one of the
-// block above it, which nothing above contradicts. The one whose indentation is rarer in the text counts as wrong.
+// misplaced returns the line with the wrong indentation, where a line fits none above it: that line
+// itself, or the first line of the block above. The one whose indentation is rarer in the text
+// counts as wrong.
 func misplaced(content []byte, line int) int {
 	lines := strings.Split(string(content), "\n")
 	indents := make([]int, line) // -1: nothing but a comment
@@ -64,10 +66,10 @@ func misplaced(content []byte, line int) int {
 	return line
 }
 
-// lastGood returns how many lines of a text are YAML by themselves, and stop to be so with the next line, with the error
-// for that. ends says where each line ends, from 0 on; err is the error for the text up to the last. The longest such part
-// is looked for line by line from the end; where that would take too long, as behind a quote that is closed nowhere, by
-// halves.
+// lastGood returns how many lines at the beginning of a text are valid YAML while one line more is
+// not, and the error with that line. ends says where each line ends, from 0 on; err is the error
+// for the text up to the last. The longest such part is looked for line by line from the end; where
+// that would take too long, as behind a quote that is closed nowhere, by halves.
 func lastGood(content []byte, ends []int, err error) (int, error) {
 	low, bad := 0, len(ends)-1
 	try := func(lines int) {
@@ -156,13 +158,13 @@ func explain(message, line string) string {
 	return wrongIndent
 }
 
-// colonInText tells whether a line has a second "key: " behind the first.
+// colonInText reports whether a line has a second "key: " behind the first.
 func colonInText(text string) bool {
 	_, value, _ := strings.Cut(text, ": ")
 	return strings.Contains(value, ": ") || strings.HasSuffix(strings.TrimSpace(value), ":")
 }
 
-// quotedThenMore tells whether something follows the closing quote of a line's value.
+// quotedThenMore reports whether something follows the closing quote of a line's value.
 func quotedThenMore(text string) bool {
 	_, value, _ := strings.Cut(text, ": ")
 	if value == "" || !strings.ContainsRune(`"'`, rune(value[0])) {

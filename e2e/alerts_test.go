@@ -36,7 +36,7 @@ func alertmanager(t *testing.T) (p *processtest.Process, address string) {
 		"--web.listen-address="+address, "--cluster.listen-address=", "--log.level=warn"), address
 }
 
-// alertStates gives the states that an alert with these labels has at Prometheus.
+// alertStates returns the states that an alert with these labels has at Prometheus.
 func (s *server) alertStates(name string, labels map[string]string) (map[string]bool, error) {
 	var data struct {
 		Alerts []struct {
@@ -67,7 +67,7 @@ type received struct {
 	Status              struct{ State string }
 }
 
-// arrived gives an active alert with these labels from Alertmanager.
+// arrived returns an active alert with these labels from Alertmanager.
 func arrived(manager *processtest.Process, name string, labels map[string]string) (*received, error) {
 	body, err := get(manager.URL + "/api/v2/alerts?active=true")
 	if err != nil {

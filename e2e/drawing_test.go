@@ -36,7 +36,7 @@ type drawnPanel struct {
 // drawnDashboard finds panels by their titles.
 type drawnDashboard map[string]drawnPanel
 
-// shows tells whether the panel's text has the words.
+// shows reports whether the panel's text has the words.
 func (d drawnDashboard) shows(t *testing.T, title string, words ...string) {
 	t.Helper()
 	p, ok := d[title]
@@ -50,7 +50,7 @@ func (d drawnDashboard) shows(t *testing.T, title string, words ...string) {
 	}
 }
 
-// warns tells whether the panels have the colour of what is bad.
+// warns reports whether the panels have the colour of what is bad.
 func (d drawnDashboard) warns(t *testing.T, want bool, titles ...string) {
 	t.Helper()
 	for _, title := range titles {

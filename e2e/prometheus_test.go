@@ -83,7 +83,7 @@ type sample struct {
 	Histograms [][]any
 }
 
-// number gives the value of an instant query's sample.
+// number returns the value of an instant query's sample.
 func (s sample) number() float64 {
 	if len(s.Value) != 2 {
 		return 0

@@ -96,7 +96,7 @@ func bars() *timeseries.PanelBuilder {
 	return stacked().DrawStyle(common.GraphDrawStyleBars).FillOpacity(80)
 }
 
-// coloured gives lines the colours that their names have everywhere.
+// coloured returns lines the colours that their names have everywhere.
 func coloured(b *timeseries.PanelBuilder, values []named) *timeseries.PanelBuilder {
 	for _, v := range values {
 		b = b.OverrideByName(v.name, []dashboard.DynamicConfigValue{fixedColour(v.colour)})

@@ -210,7 +210,7 @@ func countedOnce(s parser.Node, path []parser.Node) bool {
 	return false
 }
 
-// ratio tells whether a quotient or a quantile encloses what the path leads to.
+// ratio reports whether a quotient or a quantile encloses what the path leads to.
 func ratio(path []parser.Node) bool {
 	return slices.ContainsFunc(path, func(n parser.Node) bool {
 		switch n := n.(type) {
@@ -223,7 +223,7 @@ func ratio(path []parser.Node) bool {
 	})
 }
 
-// aggregated tells whether an expression has at most one series for a group of labels.
+// aggregated reports whether an expression has at most one series for a group of labels.
 func aggregated(e parser.Expr) bool {
 	switch e := e.(type) {
 	case *parser.AggregateExpr, *parser.NumberLiteral:

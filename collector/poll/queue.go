@@ -74,7 +74,11 @@ func (h dueHeap) Less(i, j int) bool {
 	return cmp.Or(h[i].due.Compare(h[j].due), h[i].began.Compare(h[j].began)) < 0
 }
 func (h dueHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *dueHeap) Push(x any)   { *h = append(*h, x.(*server)) }
+
+// Push implements heap.Interface.
+func (h *dueHeap) Push(x any) { *h = append(*h, x.(*server)) }
+
+// Pop implements heap.Interface.
 func (h *dueHeap) Pop() any {
 	last := len(*h) - 1
 	s := (*h)[last]

@@ -121,7 +121,7 @@ func TestMountsExist(t *testing.T) {
 	}
 }
 
-// mounted gives the file of this machine that a service finds under a name.
+// mounted returns the file of this machine that a service finds under a name.
 func (s service) mounted(t *testing.T, name string) string {
 	t.Helper()
 	for _, mount := range s.Volumes {

@@ -35,7 +35,7 @@ var screens = []screen{
 	{"phone-light", 390, 844, false, false},
 }
 
-// environment gives what .ci/browser sets.
+// environment returns what .ci/browser sets.
 func environment(t *testing.T, name string) string {
 	t.Helper()
 	value := os.Getenv(name)
@@ -84,7 +84,7 @@ func must[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {
 	return value
 }
 
-// eval gives the value of an expression on the page.
+// eval returns the value of an expression on the page.
 func eval[T any](t *testing.T, ctx context.Context, expression string) T {
 	t.Helper()
 	return must(t, ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))

@@ -1,5 +1,4 @@
-// Package capture keeps what a program or a logger writes, for tests that read
-// it while it is written.
+// Package capture holds what a program or a logger writes, for tests that read it meanwhile.
 package capture
 
 import (
@@ -20,7 +19,7 @@ func (b *Buffer) Write(p []byte) (int, error) {
 	return b.buf.Write(p)
 }
 
-// String gives all that was written so far.
+// String returns all that was written so far.
 func (b *Buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -60,7 +60,7 @@ func Parse(program, version string, args []string, stdout, stderr io.Writer) (*F
 	}
 	if err != nil {
 		oneLine := strings.Join(strings.Fields(err.Error()), " ") // whatever was given
-		if oneLine == "unexpected" { // kingpin's word before an empty argument, or -
+		if oneLine == "unexpected" {                              // kingpin's word before an empty argument, or -
 			oneLine = "everything but flags is unexpected"
 		}
 		return nil, fmt.Errorf("%s: %s (see --help)", program, oneLine)

@@ -10,7 +10,7 @@ import (
 	"github.com/go-kit/log/level"
 )
 
-// parse reads a command line and gives what its loggers write.
+// parse reads a command line and returns what its loggers write.
 func parse(t *testing.T, args ...string) *bytes.Buffer {
 	t.Helper()
 	app, f := New("exporter", "1", new(bytes.Buffer), new(bytes.Buffer))

@@ -20,16 +20,15 @@ type condition int
 const (
 	failing  condition = iota // the refresh is not complete
 	odd                       // the list does not fit the documentation
-	peculiar                  // there is something else to say of the list
+	peculiar                  // the list is unusual in another way
 	overfull                  // more tasks run than are followed
 	empty                     // the service lists nothing
 )
 
-// remark is what there is to say of a list that was read; the zero value is
-// nothing.
+// remark is something to log about a list that was read; the zero value is none.
 type remark struct {
 	msg    string
-	normal bool  // nothing need be wrong
+	normal bool  // it is logged at level info
 	detail []any // keys and values
 }
 
@@ -38,7 +37,7 @@ func (l *list[T]) report(err error, took time.Duration) {
 	class, state := failureOf(err)
 	entries := l.count(l.known.Items)
 	logger := level.Debug(l.logger)
-	// Whoever holds calls back tells why.
+	// A call that was held back is logged by its caller.
 	changed := class != sas.Canceled && l.changed(failing, state)
 	if err == nil {
 		if changed {
@@ -58,7 +57,7 @@ func (l *list[T]) report(err error, took time.Duration) {
 		"last_complete", complete, "entries", entries, "took", took, "err", err)
 }
 
-// changed says whether a condition is another one than was logged last.
+// changed reports whether a condition is another one than was logged last.
 func (l *list[T]) changed(c condition, state string) bool {
 	before := l.logged[c]
 	l.logged[c] = state
@@ -83,7 +82,7 @@ func (l *list[T]) remarkOn(f listing[T]) {
 	})
 }
 
-// remarkOnLeftOut logs that tasks run which are not followed.
+// remarkOnLeftOut logs that some running tasks are not followed.
 func (l *list[T]) remarkOnLeftOut() {
 	if l.known.LeftOut == 0 {
 		l.remark(overfull, remark{})

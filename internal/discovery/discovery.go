@@ -18,10 +18,10 @@ const (
 	KindServers = "servers"
 )
 
-// API is what discovery needs of Security Center; *sas.Client is one. Whoever
-// has a quota to keep wraps it. Errors should be *sas.Error: their class says
-// when to try again. A call that is held back because the account's calls are
-// refused anyway fails with the class sas.Canceled, which is not logged.
+// API is what discovery needs of Security Center; *sas.Client implements it. A caller that has to
+// keep a quota wraps it. Errors should be *sas.Error: their class says when to try again. A call
+// that is held back, because the account's calls are refused, fails with the class sas.Canceled,
+// which is not logged.
 type API interface {
 	// OnceTasks makes one attempt to read a page of tasks, newest first.
 	OnceTasks(ctx context.Context, q sas.TaskQuery) (*sas.Page[sas.Task], error)
@@ -49,10 +49,10 @@ func (s *Server) Same(as *Server) bool {
 		s.IP == as.IP && s.OS == as.OS && s.Online == as.Online && slices.Equal(s.Types, as.Types)
 }
 
-// List is what is known of one kind. Nobody changes its items.
+// List is what is known of one kind. Its items must not be changed.
 type List[T any] struct {
-	// Items are those of the last complete list that pass the filters, and
-	// what a doubtful one added since; each once.
+	// Items are the entries of the last complete list that pass the filters, and those that a
+	// doubtful list has added since. Each is there once.
 	Items []T
 	// LeftOut is how many running tasks are not followed because so many others
 	// are; always 0 for servers.
@@ -72,7 +72,7 @@ type Found struct {
 	Offline []Server
 }
 
-// Options say what to discover and whom to tell.
+// Options say what to discover, and which functions receive the results.
 type Options struct {
 	// Account is the name that logs and errors carry.
 	Account string
@@ -86,11 +86,11 @@ type Options struct {
 	// Scans says how the lists of the tasks' servers are read; nil: they are
 	// not. They are not read without Tasks either.
 	Scans *ScanOptions
-	// Known is what an earlier Run found, as before a reload: the entries of a
-	// kind that is still discovered stay until a complete list lacks them.
+	// Known is what an earlier Run found, for instance before a reload. Entries of a kind that is
+	// still discovered stay until a complete list lacks them.
 	Known Found
-	// Found is told what is known after every refresh of either list, complete
-	// or not. It is not called twice at once, and must not block.
+	// Found is called with all that is known after every refresh of either list, complete or not.
+	// Calls do not overlap. It must not block.
 	Found func(Found)
 }
 

@@ -11,8 +11,8 @@ import (
 const (
 	// pageSize is what Alibaba's own examples use; the limit is not documented.
 	pageSize = 100
-	// maxPages ends a list that would never end: 200,000 entries. maxScanPages
-	// does so for a task's list of servers: 150,000.
+	// maxPages ends a list that would never end, at 200,000 entries. maxScanPages does so for a
+	// task's list of servers, at 150,000.
 	maxPages     = 2000
 	maxScanPages = 1500
 	// maxAttempts bounds the calls for a page behind the first one, so that an
@@ -22,18 +22,18 @@ const (
 	retryPause  = 2 * time.Second
 )
 
-// place is where a page stands in its list: its number from 1 or, with 0, the
-// token that leads to it; none leads to the first page.
+// place identifies a page of a list: by its number, from 1, or by a token if the number is 0. An
+// empty token means the first page.
 type place struct {
 	number int
 	token  string
 }
 
-// reading is a list, or as much of it as is of interest.
+// reading is a list, or the part of it that is needed.
 type reading[T any] struct {
 	items     []T // each once, in the list's order
 	anomalies map[sas.Anomaly]int
-	doubt     string // why entries may be lacking; empty: no reason to think so
+	doubt     string // why entries may be missing; empty: none are
 	entries   int    // read so far, those included that cannot be used
 	total     int64  // what the last page said
 }
@@ -45,7 +45,7 @@ type pager[T any] struct {
 	most int
 	ask  func(context.Context, place) (*sas.Page[T], error)
 	key  func(T) string
-	// enough says whether what follows a page is of no interest; nil: never.
+	// enough reports whether the pages after this one are not needed; nil: they always are.
 	enough func(all, page []T) bool
 }
 
@@ -73,8 +73,8 @@ func (p pager[T]) read(ctx context.Context, at place) (*reading[T], error) {
 			return r, nil
 		}
 		if len(r.items) == known && next.number > 0 && answer.Entries < pageSize {
-			// Only the total spoke of more, and may be wrong: some services
-			// give their last page to whoever asks for a later one.
+			// Only the total said that there is more, and it may be wrong: some services answer
+			// with their last page when a later one is asked for.
 			r.doubtful("it ended after %d of %d entries", r.entries, r.total)
 			return r, nil
 		}
@@ -90,7 +90,7 @@ func (p pager[T]) partial(format string, args ...any) error {
 	return &incomplete{resultPartial, p.name + ": " + fmt.Sprintf(format, args...)}
 }
 
-// fetch asks for a page; for one behind the first, again where that may help.
+// fetch asks for a page. It tries again if that may help, except for the first page.
 func (p pager[T]) fetch(ctx context.Context, at place, again bool) (*sas.Page[T], error) {
 	pause := retryPause
 	for attempt := 1; ; attempt++ {

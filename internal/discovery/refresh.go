@@ -16,7 +16,7 @@ const (
 	// firstRetry follows a failure that may pass by itself. After further ones
 	// in a row it doubles, up to the refresh interval.
 	firstRetry = 5 * time.Second
-	// refusedPause is the least pause after failures that somebody has to mend.
+	// refusedPause is the shortest pause after failures that a person has to mend.
 	refusedPause = 30 * time.Second
 	// leastPause keeps a list that takes longer to read than its interval from
 	// being read all the time.
@@ -29,12 +29,12 @@ const (
 	resultUnconfirmed = "unconfirmed"
 )
 
-// incomplete is why a list that was answered does not replace the known one.
+// incomplete is the reason why a list that was read does not replace the known one.
 type incomplete struct{ result, text string }
 
 func (e *incomplete) Error() string { return e.text }
 
-// listing is what was found, not yet weighed against what is known.
+// listing is a list as it was read, not yet compared with what is known.
 type listing[T any] struct {
 	items     []T // what passes the filters, each once
 	doubt     string
@@ -48,8 +48,8 @@ type list[T any] struct {
 	interval time.Duration
 	find     func(context.Context) (listing[T], error)
 	key      func(T) string
-	// trim returns what is followed of all that passes the filters, and how many
-	// are left out that should be followed.
+	// trim returns the items to follow, of those that pass the filters, and how many are left out
+	// although they should be followed.
 	trim func([]T) ([]T, int)
 	// count returns how many items are followed.
 	count  func([]T) int
@@ -140,7 +140,7 @@ func (l *list[T]) refresh(ctx context.Context) error {
 	return nil
 }
 
-// lacking returns those of some items that a list lacks.
+// lacking returns the items that are not in a list.
 func (l *list[T]) lacking(list, items []T) []T {
 	has := make(map[string]bool, len(list))
 	for _, item := range list {
@@ -149,8 +149,8 @@ func (l *list[T]) lacking(list, items []T) []T {
 	return slices.DeleteFunc(slices.Clone(items), func(item T) bool { return has[l.key(item)] })
 }
 
-// failureOf returns the class of a failure and the API's error code, or what
-// stands for it; no result without a failure.
+// failureOf returns the class of a failure, and the API's error code or another name for the
+// result. The result is empty if err is nil.
 func failureOf(err error) (class sas.Class, result string) {
 	var (
 		failed *sas.Error
@@ -167,7 +167,7 @@ func failureOf(err error) (class sas.Class, result string) {
 	return sas.Permanent, sas.ResultResponse
 }
 
-// transient says whether a failure may pass by itself.
+// transient reports whether a failure may pass by itself.
 func transient(err error) bool {
 	class, _ := failureOf(err)
 	return class == sas.Retryable || class == sas.Throttled || class == sas.Response

@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// scansRefusedPause is the least pause after an answer that only somebody's
-	// doing can change: no permission, or no such operation.
+	// scansRefusedPause is the shortest pause after an answer that a person has to mend: no
+	// permission, or no such operation.
 	scansRefusedPause = 10 * time.Minute
-	// maxFinalReadings bounds the attempts to read the list of a task that has
-	// ended: it changes no more, so that one that is odd stays so.
+	// maxFinalReadings bounds the attempts to read the list of a task that has ended. The list does
+	// not change any more, so one that is odd stays odd.
 	maxFinalReadings = 3
-	// earlyReadings is how often a list that names no server is read at the
-	// usual pace: that of a new task may do so soon.
+	// earlyReadings is how often a list that names no server is read at the usual pace. The list of
+	// a new task may name servers soon.
 	earlyReadings = 3
 )
 
@@ -25,8 +25,8 @@ type scanState struct {
 	task  sas.Task
 	began time.Time // of the last reading; zero: there was none
 	err   error     // of the last reading
-	// final says that a reading after the task's end was complete, attempts how
-	// many after its end were not.
+	// final is true if a reading after the task's end was complete. attempts counts the readings
+	// after its end that were not.
 	final    bool
 	attempts int
 	unnamed  int // readings in a row whose list named no server
@@ -55,7 +55,7 @@ func (s scanState) pause(interval time.Duration) time.Duration {
 	case failed.Class == sas.Canceled:
 		return min(refusedPause, interval)
 	case failed.Class != sas.Permanent && !failed.Denied:
-		return interval // trouble, or credentials: the caller guards against calls in vain
+		return interval // temporary, or refused: then the caller makes no calls anyway
 	}
 	return max(scansRefusedPause, interval)
 }

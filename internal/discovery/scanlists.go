@@ -9,19 +9,18 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
-// ScanAPI is what reading a task's list of server scans needs of Security
-// Center; *sas.Client is one. It has no other method, so that whoever wraps it
-// can give these calls a share of the quota of their own.
+// ScanAPI is what reading a task's list of server scans needs of Security Center; *sas.Client
+// implements it. It has no other method, so that a caller can wrap it to limit these calls to a
+// part of the quota.
 type ScanAPI interface {
 	// ServerScans makes one attempt to read a page of a task's server scans.
 	ServerScans(ctx context.Context, q sas.ServerScanQuery) (*sas.Page[sas.ServerScan], error)
 }
 
-// ReadServerScans reads all server scans of one task. The error says why the
-// list cannot be relied upon: it could not be read to its end, or contradicts
-// itself, or is empty; nothing is returned of it then. Of several scans of one
-// server the one that began last is returned. anomalies counts what was odd
-// about the list as a whole; what was odd on its pages is in those.
+// ReadServerScans reads all server scans of one task. The error says why the list cannot be relied
+// upon: it could not be read to its end, or contradicts itself, or is empty; nothing is returned of
+// it then. Of several scans of one server the one that began last is returned. anomalies counts
+// what was odd about the list as a whole; what was odd on a page is counted there.
 func ReadServerScans(ctx context.Context, api ScanAPI, account, taskID string) (scans []sas.ServerScan, anomalies map[sas.Anomaly]int, err error) {
 	name := fmt.Sprintf("list of servers of task %s for account %q", taskID, account)
 	pages := &aheadReader{api: api, taskID: taskID, pending: make(map[int]<-chan pageResult)}
@@ -79,5 +78,5 @@ func onePerServer(all []sas.ServerScan) (scans []sas.ServerScan, dropped int) {
 			dropped++
 		}
 	}
-	return slices.Clone(kept), dropped // without the room that growing has left
+	return slices.Clone(kept), dropped // without the unused capacity
 }

@@ -22,11 +22,11 @@ type ScanOptions struct {
 	// Interval is the shortest time between the beginnings of two readings of
 	// one task's list.
 	Interval time.Duration
-	// Known are the results of an earlier Run, as before a reload: what was read
+	// Known are the results of an earlier Run, for instance before a reload. A list that was read
 	// after its task's end is not read again.
 	Known []ServerScans
-	// Told is told the result of every reading. It is not called twice at once,
-	// but maybe while Options.Found is, and must not block.
+	// Told is called with the result of every reading. Its calls do not overlap each other, but may
+	// overlap those of Options.Found. It must not block.
 	Told func(ServerScans)
 }
 
@@ -34,10 +34,10 @@ type ScanOptions struct {
 type ServerScans struct {
 	// Task is as it was listed when the reading began.
 	Task sas.Task
-	// Scans are all of the task's; nil where Err is set. Nobody changes them.
+	// Scans are all scans of the task; nil if Err is set. They must not be changed.
 	Scans []sas.ServerScan
-	// Began and At are when the reading began and ended: what a scan says was
-	// true at some time between.
+	// Began and At are when the reading began and ended. The state of a scan is that of some moment
+	// between them.
 	Began, At time.Time
 	// Anomalies counts what was odd about the list as a whole, not what the
 	// pages count themselves.
@@ -62,7 +62,7 @@ type scanLoop struct {
 	mu     sync.Mutex
 	latest []sas.Task // that are followed
 
-	tasks []scanState // by the loop alone
+	tasks []scanState // used by the loop alone
 }
 
 func newScanLoop(o Options) *scanLoop {
@@ -81,7 +81,7 @@ func newScanLoop(o Options) *scanLoop {
 	return l
 }
 
-// follow says which tasks there are.
+// follow tells the loop which tasks there are.
 func (l *scanLoop) follow(tasks []sas.Task) {
 	l.mu.Lock()
 	l.latest = tasks
@@ -159,8 +159,8 @@ func (l *scanLoop) read(ctx context.Context, s *scanState) {
 	l.options.Told(r)
 }
 
-// report logs when the lists begin and cease to be of use. Several tasks may
-// fail in different ways: what counts is in which ways any of them does.
+// report logs when the lists begin and cease to be of use. Several tasks may fail in different
+// ways: the condition is the set of all these ways.
 func (l *scanLoop) report(r ServerScans, err error) {
 	logger := log.With(l.logger, "task_id", r.Task.ID)
 	if class, _ := failureOf(err); err != nil && class == sas.Canceled {

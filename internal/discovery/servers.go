@@ -19,7 +19,7 @@ type serverFinder struct {
 	config config.ServerDiscovery
 	api    API
 	types  []string
-	// byOS are the types that exist for a system, within the account's.
+	// byOS are those of the account's types that exist for a system.
 	byOS map[string][]string
 }
 

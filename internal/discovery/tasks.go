@@ -10,7 +10,7 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
-// clockTolerance is how far in the future a task may start before it is said.
+// clockTolerance is how far in the future a task may start before this is logged.
 const clockTolerance = time.Minute
 
 // maxRunning is how many running tasks are followed at most, whatever max_tasks
@@ -33,8 +33,8 @@ func newTaskList(o Options) *list[sas.Task] {
 	return l
 }
 
-// find reads the list, or where sources are configured the list of each: the
-// newest published models have a source in the question, not in the answer.
+// find reads the list of tasks. If sources are configured, it reads one list for each: in the
+// newest published models the request has a source, and the answer has none.
 func (f taskFinder) find(ctx context.Context) (listing[sas.Task], error) {
 	found := listing[sas.Task]{anomalies: make(map[sas.Anomaly]int)}
 	sources := f.config.Sources
@@ -63,7 +63,7 @@ func (f taskFinder) find(ctx context.Context) (listing[sas.Task], error) {
 	return found, nil
 }
 
-// startedBy says whether a task may be from a source; the empty one means any.
+// startedBy reports whether a task may be from a source; the empty one means any.
 func startedBy(t sas.Task, source string) bool {
 	return source == "" || t.Source == "" || t.Source == source
 }
@@ -101,14 +101,14 @@ func (f taskFinder) enough(source string, all, page []sas.Task) bool {
 	return wanted >= f.config.MaxTasks && !slices.ContainsFunc(f.known(), unseen)
 }
 
-// young says whether a task is not too old to be followed. One whose start is
+// young reports whether a task is not too old to be followed. One whose start is
 // not known is not.
 func (f taskFinder) young(t sas.Task) bool {
 	return t.Start.IsZero() || time.Since(t.Start) <= f.config.MaxAge
 }
 
-// runs says whether a task is to be followed whatever else there is. One whose
-// start is not known would never become too old for that.
+// runs reports whether a task must be followed, however many others there are. A task whose start is
+// not known does not count: it would never become too old.
 func (f taskFinder) runs(t sas.Task) bool { return f.young(t) && !t.Ended() && !t.Start.IsZero() }
 
 // trim returns the tasks that are followed, and how many running ones are left
@@ -146,8 +146,8 @@ func (f taskFinder) trim(tasks []sas.Task) (followed []sas.Task, leftOut int) {
 	return followed, leftOut
 }
 
-// remark tells of tasks whose times do not go with the clock, and of tasks that
-// are not followed although there is no other.
+// remark returns what is unusual about the times of tasks: a start in the future, or that all of
+// them are too old to be followed.
 func (f taskFinder) remark(tasks []sas.Task) remark {
 	if len(tasks) == 0 {
 		return remark{}

@@ -38,7 +38,7 @@ func (e *examination) wayThere(err error) string {
 	return "wrong endpoint: " + checkEndpoint
 }
 
-// refusal is what to do about refused calls whose error code begins with prefix.
+// refusal says what to do about refused calls whose error code begins with prefix.
 type refusal struct {
 	prefix string
 	// subject is what is wrong, as it begins the line.
@@ -99,7 +99,7 @@ func callAdvice(failed *sas.Error) string {
 	return checkEndpoint
 }
 
-// illegalParameter says whether the service itself, not its gateway, found
+// illegalParameter reports whether the service itself, not its gateway, found
 // something wrong with the question.
 func illegalParameter(failed *sas.Error) bool {
 	return strings.HasPrefix(strings.ToLower(failed.Result), "illegalparam")

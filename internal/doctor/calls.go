@@ -40,7 +40,7 @@ func (e *examination) call(ctx context.Context, ask func(context.Context) error)
 	}
 }
 
-// pause waits; it tells whether the context is still good.
+// pause waits. It returns false if the context ends first.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(max(d, 0))
 	defer timer.Stop()
@@ -52,8 +52,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// report prints what a call's end says about credentials and permission. goOn
-// is whether other calls can succeed; done, whether this one did.
+// report prints what the result of a call says about credentials and permission. goOn reports
+// whether other calls can succeed, done whether this one did.
 func (e *examination) report(action string, failed *sas.Error) (goOn, done bool) {
 	if failed == nil {
 		e.accept()

@@ -13,7 +13,7 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
-// API is what is asked of an account's Security Center; *sas.Client is one.
+// API is what the checks need of an account's Security Center; *sas.Client implements it.
 type API interface {
 	Reach(ctx context.Context) (*sas.Reached, error)
 	VulCheckTaskStatusDetail(ctx context.Context, q sas.Query) (*sas.Answer, error)
@@ -70,7 +70,7 @@ type examination struct {
 	instances []sas.Instance // that were listed, watched or not
 }
 
-// say prints a line. What is broken or doubtful comes with the next step.
+// say prints a line. Failures and warnings come with what to do next.
 func (e *examination) say(verdict, subject, text, next string) {
 	if verdict == broken {
 		e.healthy = false
@@ -81,7 +81,7 @@ func (e *examination) say(verdict, subject, text, next string) {
 	fmt.Fprintf(e.out, "  %-5s %s: %s\n", verdict, subject, text)
 }
 
-// run examines until something is found without which nothing else can work.
+// run makes all checks in order. It stops at a failure that makes the others pointless.
 func (e *examination) run(ctx context.Context) {
 	if !e.reach(ctx) {
 		return
@@ -100,8 +100,8 @@ func (e *examination) run(ctx context.Context) {
 	e.compareIDs(ctx, leaves)
 }
 
-// Limits of the clock: the service refuses what is signed more than maxSkew
-// off; a clock that is half a minute off is not kept by anybody.
+// Limits of the clock: the service refuses a call whose signature is more than maxSkew off. A clock
+// that is half a minute off is not synchronized.
 const (
 	maxSkew     = 15 * time.Minute
 	notableSkew = 30 * time.Second

@@ -50,7 +50,7 @@ func (e *examination) discover(ctx context.Context) (targets []config.Server, ta
 	return targets, tasks, true
 }
 
-// tasksConfigured says whether any server has tasks by the configuration.
+// tasksConfigured reports whether any server has tasks by the configuration.
 func (e *examination) tasksConfigured() bool {
 	return len(e.account.TaskIDs) > 0 || slices.ContainsFunc(e.account.Servers, func(s config.Server) bool { return len(s.TaskIDs) > 0 })
 }

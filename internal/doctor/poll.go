@@ -18,8 +18,8 @@ const (
 	patience = 10 * time.Second
 	// maxTaskIDs is how many task IDs one call carries.
 	maxTaskIDs = 50
-	// nobody stands for server and task where there is none to ask about, so
-	// that at least the permission is examined.
+	// nobody takes the place of a server and a task if there are none, so that at least the
+	// permission is checked.
 	nobody = "00000000-0000-0000-0000-000000000000"
 )
 
@@ -51,14 +51,14 @@ func (e *examination) poll(ctx context.Context, targets []config.Server) bool {
 	return true
 }
 
-// pollOne makes a real poll. The first one tells of the permission.
+// pollOne makes a real poll. The first one prints whether the permission is there.
 func (e *examination) pollOne(ctx context.Context, s config.Server, first, nothing bool) (answer *sas.Answer, goOn bool) {
 	failed := e.call(ctx, func(ctx context.Context) (err error) {
 		answer, err = e.api.VulCheckTaskStatusDetail(ctx, sas.Query{UUID: s.UUID, TaskIDs: s.TaskIDs, Types: s.Types})
 		return err
 	})
 	if nothing && failed != nil && illegalParameter(failed) {
-		failed = nil // of course: there is no such server
+		failed = nil // expected: there is no such server
 	}
 	if failed == nil && !first {
 		return answer, true
@@ -70,7 +70,7 @@ func (e *examination) pollOne(ctx context.Context, s config.Server, first, nothi
 	return answer, true
 }
 
-// known says whether an answer has anything of the server in it.
+// known reports whether an answer has anything of the server in it.
 func (e *examination) known(s config.Server, answer *sas.Answer) bool {
 	if len(answer.Subtasks) > 0 {
 		return true
@@ -90,7 +90,7 @@ func (e *examination) known(s config.Server, answer *sas.Answer) bool {
 	return false
 }
 
-// listed says whether the configuration names the server.
+// listed reports whether the configuration names the server.
 func (e *examination) listed(s config.Server) bool {
 	return slices.ContainsFunc(e.account.Servers, func(c config.Server) bool { return strings.EqualFold(c.UUID, s.UUID) })
 }

@@ -10,7 +10,7 @@ import "hash/crc32"
 
 const one = 1 << 31 // the polynomial x^0
 
-// multiply gives a times b, modulo crc32.IEEE.
+// multiply returns a times b, modulo crc32.IEEE.
 func multiply(a, b uint32) uint32 {
 	var product uint32
 	for range 32 { // without branches, which the processor would guess wrong
@@ -21,7 +21,7 @@ func multiply(a, b uint32) uint32 {
 	return product
 }
 
-// shiftBy gives x^(8*n): what n bytes of text do to the CRC before them.
+// shiftBy returns x^(8*n), by which the CRC of a text is multiplied when n bytes follow.
 func shiftBy(n int) uint32 {
 	power, result := uint32(one>>8), uint32(one) // power is x^8, then its squares
 	for ; n > 0; n >>= 1 {

@@ -12,7 +12,7 @@ import (
 	"aliyun_vulscan_exporter/internal/gzipjoin"
 )
 
-// joined deflates texts, each on its own, and gives them as one gzip member.
+// joined deflates texts, each on its own, and returns them as one gzip member.
 func joined(t testing.TB, texts ...[]byte) []byte {
 	t.Helper()
 	pieces := gzipjoin.NewDeflater().Deflate(nil, texts...)

@@ -15,7 +15,7 @@ type Piece struct {
 	hash     uint64 // of the text
 	size     int    // of the text
 	crc      uint32 // of the text
-	shift    uint32 // what the text's length does to a CRC before it
+	shift    uint32 // factor of the CRC of what comes before it
 }
 
 // Size is the length of the deflated piece in bytes.
@@ -67,7 +67,7 @@ func (d *Deflater) Deflate(before []Piece, texts ...[]byte) []Piece {
 	return pieces
 }
 
-// Append gives two pieces in a row as one. It writes the second behind the
+// Append returns two pieces in a row as one. It writes the second behind the
 // first, in its memory if there is room.
 func (p Piece) Append(next Piece) Piece {
 	return Piece{
@@ -78,11 +78,11 @@ func (p Piece) Append(next Piece) Piece {
 	}
 }
 
-// Emptied gives an empty piece that has the memory of another.
+// Emptied returns an empty piece that reuses the memory of another.
 func (p Piece) Emptied() Piece { return Piece{deflated: p.deflated[:0], shift: one} }
 
-// same says whether two pieces are of the same text: 96 bits of two unrelated
-// sums of it agree, and its length.
+// same reports whether two pieces are of the same text: their lengths and two independent
+// checksums, of 96 bits together, are equal.
 func (p Piece) same(as Piece) bool { return p.hash == as.hash && p.crc == as.crc && p.size == as.size }
 
 // TextSize is the length of the piece's text in bytes.

@@ -9,7 +9,7 @@ import (
 type Writer struct {
 	w    io.Writer
 	crc  uint32
-	size uint32 // modulo 2^32, as the trailer has it
+	size uint32 // modulo 2^32, as in the trailer
 	err  error
 }
 

@@ -42,7 +42,7 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
-// isDefault says whether a flag was not given.
+// isDefault reports whether a flag was not given.
 func isDefault(name string) bool {
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })

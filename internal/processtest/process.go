@@ -15,7 +15,7 @@ import (
 	"aliyun_vulscan_exporter/internal/capture"
 )
 
-// Patience is how long anything may take that is about to happen.
+// Patience is how long a test waits for anything.
 const Patience = 90 * time.Second
 
 // Process is a program that runs beside a test, and is killed at its end.
@@ -59,7 +59,7 @@ func Start(t testing.TB, cmd *exec.Cmd) *Process {
 	}
 	go func() {
 		defer close(ended)
-		_ = cmd.Wait() // ProcessState has what it says
+		_ = cmd.Wait() // the result is in ProcessState
 	}()
 	t.Cleanup(func() {
 		p.Kill()

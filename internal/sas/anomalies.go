@@ -11,8 +11,8 @@ type codeInAnswer struct{}
 
 func (*codeInAnswer) Error() string { return "an error code in a 2xx answer" }
 
-// anomalyCounter counts what in an answer did not fit the documentation. Its
-// methods read the fields of which there may be something to count.
+// anomalyCounter counts what in an answer did not fit the documentation. Its methods read fields,
+// and count what is wrong with them.
 type anomalyCounter map[Anomaly]int
 
 func (t anomalyCounter) count(a Anomaly) { t[a]++ }
@@ -49,8 +49,8 @@ func (t anomalyCounter) text(raw []byte) string {
 	return s
 }
 
-// wholeNumber takes a whole number of things, also as a string, which the SDK
-// takes too. It returns -1, and counts the given anomaly, for everything else.
+// wholeNumber reads a whole number, also from a string, as the SDK does. For everything else it
+// counts the given anomaly and returns -1.
 func (t anomalyCounter) wholeNumber(raw []byte, invalid Anomaly) int64 {
 	s, exact := text(raw)
 	n, err := strconv.ParseInt(s, 10, 64)
@@ -64,8 +64,8 @@ func (t anomalyCounter) wholeNumber(raw []byte, invalid Anomaly) int64 {
 	return n
 }
 
-// decimal reads a finite number in decimal notation. The words and the
-// hexadecimal forms that strconv takes too are no numbers of the API's.
+// decimal reads a finite number in decimal notation. It refuses the words and hexadecimal forms
+// that strconv would accept.
 func decimal(s string) (float64, bool) {
 	for _, r := range s {
 		if (r < '0' || r > '9') && r != '-' && r != '+' && r != '.' && r != 'e' && r != 'E' {

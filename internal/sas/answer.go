@@ -52,7 +52,7 @@ func StatusNames() []string {
 	return []string{"unhandled", "collecting", "collected", "matching", "complete"}
 }
 
-// Answer is an answer that can be believed.
+// Answer is a valid answer of the service.
 type Answer struct {
 	RequestID string
 	// TotalCount is the number of scan subtasks of the server, as the service
@@ -164,8 +164,8 @@ func (d *decoder) subtask(taskID string, raw []byte) {
 	d.answer.Subtasks = append(d.answer.Subtasks, s)
 }
 
-// status returns a status as a number, NaN if it is none. documented says
-// whether the field has the JSON type that the documentation gives it.
+// status returns a status as a number, NaN if it is none. documented says whether the field has the
+// documented JSON type.
 func (t anomalyCounter) status(raw []byte, documented bool) float64 {
 	s, _ := text(raw)
 	status, ok := decimal(s)

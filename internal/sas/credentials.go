@@ -44,10 +44,9 @@ const sessionGrace = 180 * time.Second
 // renewPause keeps a failing STS from being asked for every single call.
 const renewPause = 5 * time.Second
 
-// keyring hands out an account's credentials. It guards against what the SDK's
-// providers do not: concurrent use, panics, errors that quote keys, a failed
-// renewal while the old session is still good, and a default chain that sticks
-// to its last member after a failure.
+// keyring returns an account's credentials. It handles what the SDK's providers do not: concurrent
+// use, panics, errors that quote keys, a failed renewal while the old session is still good, and a
+// default chain that stays with its last member after a failure.
 type keyring struct {
 	build  func() (credentials.CredentialsProvider, error)
 	source string // for messages
@@ -101,6 +100,7 @@ func newKeyring(o CredentialOptions) *keyring {
 // configuredKeys is a provider of the keys in the configuration.
 type configuredKeys func() (id, secret, token string, err error)
 
+// GetCredentials implements credentials.CredentialsProvider.
 func (k configuredKeys) GetCredentials() (*credentials.Credentials, error) {
 	id, secret, token, err := k()
 	if err != nil {
@@ -117,6 +117,7 @@ func (k configuredKeys) GetCredentials() (*credentials.Credentials, error) {
 // keysError marks an error of CredentialOptions.Keys, whose text is safe.
 type keysError struct{ error }
 
+// GetProviderName implements credentials.CredentialsProvider.
 func (configuredKeys) GetProviderName() string { return "static_ak" }
 
 // get returns credentials. Only one caller at a time talks to the SDK's
@@ -157,8 +158,8 @@ func (k *keyring) fetch() (*credentials.Credentials, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err != nil {
-		// A new provider next time: the default chain and profiles would
-		// otherwise never see what was mended meanwhile.
+		// The next call makes a new provider. The default chain and profiles would never notice
+		// otherwise that the cause was mended.
 		k.provider = nil
 		k.failedAt, k.failure = time.Now(), fmt.Errorf("credentials from %s: %s", k.source, harmless(err))
 		return k.fallback()

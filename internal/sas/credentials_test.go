@@ -25,7 +25,7 @@ func quietSimulator(t *testing.T, accounts ...simulator.Account) string {
 }
 
 // cleanEnvironment takes away all that the SDK's default chain looks at, and
-// gives an empty home.
+// has an empty home.
 func cleanEnvironment(t *testing.T) (home string) {
 	t.Helper()
 	for _, variable := range os.Environ() {

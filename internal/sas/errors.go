@@ -24,7 +24,7 @@ const (
 	Clock
 	// Response means that an answer came, but not one that can be believed.
 	Response
-	// Canceled means that the caller gave up, as at shutdown or reload.
+	// Canceled means that the caller ended the call, as at shutdown or reload.
 	Canceled
 )
 
@@ -44,9 +44,9 @@ const (
 	ResultCredentials = "credentials"
 )
 
-// Error is a failed call. Its text names the account and the server, and never
-// holds a key, a token, a signature or a signed URL: those stand in the SDK's
-// and net/http's errors, which are therefore not kept.
+// Error is a failed call. Its text names the account and the server, and never holds a key, a
+// token, a signature or a signed URL: the errors of the SDK and of net/http hold those, so they are
+// not wrapped.
 type Error struct {
 	Class Class
 	// Result is the API's error code, or one of the Result constants.
@@ -133,7 +133,7 @@ type codeRule struct {
 // grant is the advice for what RAM denies.
 const grant = "grant the RAM action yundun-sas:" + actionMark
 
-// elsewhere is the advice where a gateway has never heard of the operation.
+// elsewhere is the advice if a gateway does not know the operation.
 const elsewhere = "the endpoint does not know the operation: check endpoint and region"
 
 // noRAM is the advice where RAM users and roles may not call an operation at all.
@@ -204,7 +204,7 @@ func classify(status int, code string) codeRule {
 	case code == "":
 		return codeRule{class: Response, advice: "not an answer of Security Center: check endpoint and proxies"}
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		// No code that speaks of one server's UUID or task: the account is meant.
+		// The code is not one about a single server or task, so it is about the account.
 		return codeRule{class: Refused, advice: unknownRefusal}
 	}
 	return codeRule{class: Permanent}

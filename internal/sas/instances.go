@@ -12,7 +12,7 @@ import (
 // ActionInstances is the operation that lists the account's servers.
 const ActionInstances = "DescribeCloudCenterInstances"
 
-// uuidShape is that of all UUIDs in Alibaba's documentation: some have a prefix.
+// uuidShape matches all UUIDs in Alibaba's documentation. Some have a prefix.
 var uuidShape = regexp.MustCompile(`^(?i:(inet-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
 
 // InstanceQuery asks for one page of the account's servers.

@@ -32,19 +32,19 @@ func decodeList(raw []byte) (list []json.RawMessage, ok bool) {
 	return list, true
 }
 
-// isKind says whether a JSON value begins with the given byte.
+// isKind reports whether a JSON value begins with the given byte.
 func isKind(raw []byte, first byte) bool {
 	raw = bytes.TrimLeft(raw, " \t\r\n")
 	return len(raw) > 0 && raw[0] == first
 }
 
-// isNull says whether a field is there and null.
+// isNull reports whether a field is there and null.
 func isNull(raw json.RawMessage) bool {
 	return string(bytes.TrimSpace(raw)) == "null"
 }
 
-// text returns a field as a string: a string's content, nothing for an absent or
-// null one, and the JSON text of anything else, for which exact is false.
+// text returns a field as a string: the content of a string, the empty string for an absent or null
+// field, and the JSON text of anything else, with exact false.
 func text(raw json.RawMessage) (s string, exact bool) {
 	switch {
 	case len(raw) == 0 || isNull(raw):
@@ -55,8 +55,8 @@ func text(raw json.RawMessage) (s string, exact bool) {
 	return string(raw), false
 }
 
-// clip makes a text fit for a label: valid UTF-8 of at most 128 bytes. cut says
-// whether it was longer.
+// clip returns a text that can be a label: valid UTF-8 of at most 128 bytes. cut reports whether it
+// was longer.
 func clip(s string) (clipped string, cut bool) {
 	clipped = strings.ToValidUTF8(s, "\uFFFD")
 	if len(clipped) <= maxTextBytes {

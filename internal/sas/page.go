@@ -36,8 +36,8 @@ func askPage[T any](ctx context.Context, c *Client, r requests.AcsRequest, list 
 	return page, nil
 }
 
-// entryDecoder makes of an entry of a list what is used of it, with its ID. An
-// entry that cannot be used has none, and is counted.
+// entryDecoder decodes an entry of a list and returns its ID. An entry that cannot be used is
+// counted, and its ID is empty.
 type entryDecoder[T any] func(anomalyCounter, object) (item T, id string)
 
 // decodePage decodes the body of a 2xx answer with one page of a list. An error
@@ -93,7 +93,7 @@ func (t anomalyCounter) pageInfo(raw []byte) (total int64, token string) {
 	if count, present := o["TotalCount"]; present && !isNull(count) {
 		total = t.wholeNumber(count, TotalInvalid)
 	}
-	// Not clipped: a token goes back as it came, and nowhere else.
+	// The token is not clipped, because it must be sent back unchanged.
 	token, exact := text(o["NextToken"])
 	if !exact {
 		t.count(WrongType)

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Reached is what an endpoint tells somebody who has no credentials.
+// Reached is what can be learned of an endpoint without credentials.
 type Reached struct {
 	// Took is the time from the request to its answer, the connection included.
 	Took time.Duration
@@ -82,7 +82,7 @@ func (c *Client) Reach(ctx context.Context) (*Reached, error) {
 		return nil, failed
 	}
 	defer resp.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes)) // what can be read of it decides
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes)) // a partial body is judged, too
 	if _, requestID := errorFields(body); requestID == "" && resp.Header.Get("x-acs-request-id") == "" {
 		failed.Obstacle = Stranger
 		failed.reason = fmt.Sprintf("HTTP %d of something that is not Alibaba Cloud's gateway", resp.StatusCode)

@@ -52,8 +52,11 @@ func newVulCheckTaskStatusDetailRequest(q Query, member string) requests.AcsRequ
 // that the SDK never fetches any while it signs.
 type signedWith struct{ *credentials.Credentials }
 
+// GetCredentials implements credentials.CredentialsProvider.
 func (s signedWith) GetCredentials() (*credentials.Credentials, error) { return s.Credentials, nil }
-func (s signedWith) GetProviderName() string                           { return s.ProviderName }
+
+// GetProviderName implements credentials.CredentialsProvider.
+func (s signedWith) GetProviderName() string { return s.ProviderName }
 
 // sign has the SDK sign a request and returns it as one for net/http. The
 // request's URL holds the signature and the security token: it must not reach

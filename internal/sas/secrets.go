@@ -10,12 +10,12 @@ const (
 	// minSecretBytes keeps a placeholder key such as "x" from matching every
 	// code. Real keys have 16 bytes and more.
 	minSecretBytes = 6
-	// secretRun is how many bytes of a secret in a row give it away. The text
-	// may hold only a part: it was clipped, and may be escaped here and there.
+	// secretRun is how many consecutive bytes of a secret count as the secret. A text may hold only
+	// a part of one, because it was clipped or escaped.
 	secretRun = 12
 )
 
-// quotesSecret says whether an answer holds a whole key, token or signature,
+// quotesSecret reports whether an answer holds a whole key, token or signature,
 // which would end up in labels. Security Center's answers never do.
 func quotesSecret(body []byte, secrets []string) bool {
 	for _, secret := range secrets {
@@ -29,7 +29,7 @@ func quotesSecret(body []byte, secrets []string) bool {
 	return false
 }
 
-// holdsSecret says whether a text holds a key, token or signature, or a good
+// holdsSecret reports whether a text holds a key, token or signature, or a good
 // part of one, plain or as it stands in a query.
 func holdsSecret(s, secret string) bool {
 	if len(secret) < minSecretBytes {
@@ -46,7 +46,7 @@ func holdsSecret(s, secret string) bool {
 	return false
 }
 
-// redact takes secrets out of what the API said, should it have echoed them.
+// redact removes secrets from a text of the API, in case that it repeats them.
 func (e *Error) redact(secrets []string) {
 	for _, secret := range secrets {
 		if holdsSecret(e.Result, secret) {

@@ -60,7 +60,7 @@ func (s ServerScan) Start() time.Time { return fromSeconds(s.start) }
 // if the service did not say.
 func (s ServerScan) End() time.Time { return fromSeconds(s.end) }
 
-// Ended reports whether the scan goes on no more, well or badly.
+// Ended reports whether the scan is over, with success or without.
 func (s ServerScan) Ended() bool {
 	return s.Status == ScanCompleted || s.Status == ScanFailed || s.Status == ScanTimedOut
 }
@@ -107,9 +107,9 @@ func (t anomalyCounter) serverScan(o object) (s ServerScan, id string) {
 	return s, s.TaskID + " " + s.UUID + s.InstanceID // two servers may come under one ID
 }
 
-// scannedServer reads which server a leaf task is about from DetailData, which
-// is a JSON list in a string. Several entries may be about one server. Where
-// they are about several, the leaf's status cannot be told to be any one's.
+// scannedServer reads which server a leaf task is about from DetailData, which is a JSON list in a
+// string. Several entries may be about one server. If they are about several, nobody knows to which
+// of them the status belongs.
 func (t anomalyCounter) scannedServer(raw []byte) (uuid, instanceID string, several bool) {
 	named := false
 	for _, entry := range t.detailEntries(raw) {

@@ -36,8 +36,8 @@ type Task struct {
 	// Source is what started the task; empty if the service did not say, as by
 	// the newest published models.
 	Source string
-	// Status is such as INIT, PROCESSING, SUCCESS, FAIL or TIMEOUT; the number
-	// that stands for it where the service gave no text.
+	// Status is such as INIT, PROCESSING, SUCCESS, FAIL or TIMEOUT; its number if the service sent
+	// no text.
 	Status string
 	// Progress is from 0 to 1, NaN if it is not known.
 	Progress float64
@@ -47,8 +47,7 @@ type Task struct {
 	Start, End time.Time
 }
 
-// Ended reports whether the task goes on no more, well or badly, by anything
-// that the service says of it.
+// Ended reports whether the task is over, with success or without, by any field of the answer.
 func (t Task) Ended() bool {
 	switch strings.ToUpper(t.Status) {
 	case "SUCCESS", "FAIL", "TIMEOUT", "2", "3", "4":

@@ -62,7 +62,7 @@ func safeCause(err error) string {
 	return fmt.Sprintf("no usable answer (%T)", err)
 }
 
-// tlsFailure returns what of an error TLS itself said; nil if that is nothing.
+// tlsFailure returns the part of an error that comes from TLS; nil if none does.
 func tlsFailure(err error) error {
 	var (
 		certificate *tls.CertificateVerificationError

@@ -46,7 +46,7 @@ func Parse(index string, total int, hostname func() (string, error)) (Shard, err
 	return Shard{n, total}, nil
 }
 
-// Owns says whether this shard polls the server. It is rendezvous hashing:
+// Owns reports whether this shard polls the server. It is rendezvous hashing:
 // every shard draws a number for the server and the highest draw owns it, so
 // that one more shard takes servers from all others and moves no other.
 func (s Shard) Owns(uuid string) bool {

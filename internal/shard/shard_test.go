@@ -42,7 +42,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// uuids gives servers as Security Center numbers them: alike but for the end.
+// uuids returns servers as Security Center numbers them: alike but for the end.
 func uuids() []string {
 	list := make([]string, 20_000)
 	for i := range list {

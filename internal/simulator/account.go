@@ -75,7 +75,7 @@ func (a *account) spend(now time.Time) *apiError {
 	return err
 }
 
-// permit asks what RAM asks.
+// permit refuses the actions that RAM denies.
 func (a *account) permit(action string) *apiError {
 	if !slices.Contains(a.DeniedActions, action) {
 		return nil

@@ -35,7 +35,7 @@ func invalid(name string) *apiError {
 	return badRequest("Invalid"+name, "Specified parameter "+name+" is not valid.")
 }
 
-// illegalParam is Security Center's own word for a bad parameter.
+// illegalParam is Security Center's own answer to a bad parameter.
 func illegalParam() *apiError { return badRequest("IllegalParam", "Illegal param") }
 
 func actionNotFound() *apiError {
@@ -45,7 +45,7 @@ func actionNotFound() *apiError {
 	}
 }
 
-// reply is what all answers to one call share.
+// reply holds what every answer to one call needs.
 type reply struct {
 	requestID, host string
 	xml             bool // the caller reads XML: it asked for it, or for nothing

@@ -10,7 +10,7 @@ import (
 
 const (
 	demoTask = "e900f528f5a6229bb640ca27cb44c98e"
-	// The documentation's example: asked for the one, it answers the other.
+	// The documentation's example: it asks for the first ID and is answered under the second.
 	demoExampleTask     = "ad8afca3914a5fff4636e67f18e259c7"
 	demoExampleAnswered = "16190385"
 

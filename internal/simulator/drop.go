@@ -2,11 +2,11 @@ package simulator
 
 import "time"
 
-// outage is when a server's agent cannot be reached within a scan, counted from
-// the scan's beginning.
+// outage is the time within a scan, from its beginning, in which a server's agent cannot be
+// reached.
 type outage struct{ from, length time.Duration }
 
-// outage returns that of a server's scan by a task, if it has one.
+// outage returns the outage of a server's scan by a task, if there is one.
 func (f Fleet) outage(server int, t Task) (o outage, drops bool) {
 	if f.DropRatio <= 0 || !f.online(server) || fraction(mix(uint64(f.Seed), uint64(server), t.key, saltDrop)) >= f.DropRatio {
 		return outage{}, false
@@ -21,8 +21,8 @@ func (f Fleet) outage(server int, t Task) (o outage, drops bool) {
 	return o, true
 }
 
-// worked is how far a scan is when so much time has passed: it stands still
-// while the agent is out of reach.
+// worked returns how long a scan has really worked after the elapsed time: it stands still during
+// the outage.
 func (o outage) worked(elapsed time.Duration) time.Duration {
 	switch {
 	case elapsed < o.from:
@@ -33,7 +33,7 @@ func (o outage) worked(elapsed time.Duration) time.Duration {
 	return elapsed - o.length
 }
 
-// passed is how much time has passed when a scan gets so far.
+// passed is the reverse of worked: the time after which a scan has worked for so long.
 func (o outage) passed(worked time.Duration) time.Duration {
 	if worked <= o.from {
 		return worked
@@ -41,12 +41,12 @@ func (o outage) passed(worked time.Duration) time.Duration {
 	return worked + o.length
 }
 
-// Online tells whether a server's agent can be reached at a time.
+// Online reports whether a server's agent can be reached at a time.
 func (f Fleet) Online(server int, now time.Time) bool {
 	return f.onlineIn(server, f.Tasks(now), now)
 }
 
-// onlineIn does so given the tasks that exist.
+// onlineIn is Online for a caller that has the list of tasks already.
 func (f Fleet) onlineIn(server int, tasks []Task, now time.Time) bool {
 	if !f.online(server) || f.DropRatio <= 0 {
 		return f.online(server)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Fleet describes servers, the tasks that scan them, and their luck. What any
-// scan is doing follows from these fields and the time alone.
+// Fleet describes servers, the tasks that scan them, and how the scans end. What any scan is doing
+// follows from these fields and the time alone.
 type Fleet struct {
 	// Seed makes fleets differ. UUIDs depend on it and on nothing else.
 	Seed int64
@@ -39,8 +39,8 @@ type Fleet struct {
 	// DropFor later, by default a ScanDuration. The scan stands still meanwhile.
 	DropRatio          float64
 	DropAfter, DropFor time.Duration
-	// ScanTimeout is how long after its start a task gives up the servers whose
-	// scan has not ended; default 10 ScanDuration.
+	// ScanTimeout is how long after its start a task times out servers whose scan has not ended;
+	// default 10 ScanDuration.
 	ScanTimeout time.Duration
 	// KnownIDs says under which IDs a task's details are known.
 	KnownIDs KnownIDs
@@ -82,7 +82,7 @@ type Server struct {
 	Online     bool   // whether the agent can be reached
 }
 
-// Salts keep the draws that share their other arguments apart.
+// A salt makes draws for different purposes independent of each other.
 const (
 	saltUUID uint64 = iota + 1
 	saltInstance
@@ -189,7 +189,7 @@ func trailingNumber(id string, digits int) (int, bool) {
 	return int(n), err == nil
 }
 
-// validUUID tells whether the text has the form of a server's UUID.
+// validUUID reports whether the text has the form of a server's UUID.
 func validUUID(s string) bool {
 	s = strings.TrimPrefix(s, "inet-")
 	if len(s) != 36 {

@@ -19,7 +19,7 @@ func mix(parts ...uint64) uint64 {
 // fraction maps a hash to [0,1).
 func fraction(h uint64) float64 { return float64(h>>11) / (1 << 53) }
 
-// textKey is FNV-1a: a text as an argument of mix.
+// textKey makes an argument of mix from a text, by FNV-1a.
 func textKey(s string) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(s) {

@@ -84,7 +84,7 @@ func (in *incoming) readBody(w http.ResponseWriter) *apiError {
 	return nil
 }
 
-// check asks what the gateway asks of every call, whoever makes it.
+// check checks what the gateway requires of every call.
 func (in *incoming) check() *apiError {
 	if path := in.request.URL.Path; path != "/" && path != "" {
 		return actionNotFound()
@@ -126,7 +126,7 @@ func list(params url.Values, name string) []string {
 			found = append(found, element{n, values[0]})
 		}
 	}
-	// The value settles "1" against "01", so that the answer does not depend on map order.
+	// Of the numbers 1 and 01 the value decides, so that the order does not depend on the map.
 	slices.SortFunc(found, func(a, b element) int {
 		return cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(a.value, b.value))
 	})

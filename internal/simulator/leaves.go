@@ -120,15 +120,15 @@ func (f Fleet) detailData(server int) string {
 	return string(text)
 }
 
-// ends makes a task, or a leaf of one, one that has ended.
+// ends sets the fields of a task, or a leaf, that has ended.
 func (t *onceTask) ends(status int, text, result string, at time.Time) {
 	t.TaskStatus, t.TaskStatusText, t.ResultInfo, t.TaskEndTime = status, text, result, at.UnixMilli()
 }
 
-// deadline is when a task gives up what has not ended.
+// deadline returns when a task times out the scans that have not ended.
 func (f Fleet) deadline(t Task) time.Time {
 	if f.ScanTimeout > 0 {
 		return t.Start.Add(f.ScanTimeout)
 	}
-	return t.Start.Add(10 * f.typical()) // nobody waits for the stalled any more
+	return t.Start.Add(10 * f.typical()) // stalled scans end, too
 }

@@ -136,14 +136,14 @@ func (f Fleet) answeredID(t Task, asked string) string {
 	return strconv.FormatUint(10_000_000+mix(uint64(f.Seed), t.key, saltDecimal)%1e9, 10)
 }
 
-// state is the pure function that this package stands on.
+// state returns what a subtask is doing at a time. It depends on nothing but its arguments.
 func (f Fleet) state(server int, t Task, typ string, now time.Time) state {
 	key := mix(uint64(f.Seed), uint64(server), t.key, textKey(typ))
 	online := f.online(server)
 	drop, _ := f.outage(server, t)
 	elapsed := f.elapsed(server, t, now)
 	if online && fraction(mix(key, saltStall)) < f.StallRatio {
-		// A stall outlasts the periods: elapsed is taken as it is.
+		// A stalled scan stays stalled in all later periods, so elapsed is not divided.
 		reached := statusAfter(drop.worked(elapsed), f.length(mix(key, 0)))
 		return state{status: min(reached, int(mix(key, saltStallAt)%4))}
 	}

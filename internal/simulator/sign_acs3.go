@@ -93,7 +93,7 @@ func acs3Claim(in *incoming) (*claim, *apiError) {
 	}, nil
 }
 
-// coversTheCall tells whether the signed headers are sorted and are all that
+// coversTheCall reports whether the signed headers are sorted and are all that
 // must be signed: host, and every x-acs-* header that was sent.
 func coversTheCall(names []string, header http.Header) bool {
 	if !slices.IsSorted(names) || !slices.Contains(names, "host") {

@@ -182,7 +182,7 @@ func operation(action string) func(Fleet, *Request, string) (any, *apiError) {
 	return nil
 }
 
-// wait lets d pass; it tells whether the caller is still there.
+// wait waits for d. It returns false if the caller goes away first.
 func wait(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return true

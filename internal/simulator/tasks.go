@@ -50,7 +50,7 @@ func (f Fleet) task(id string, now time.Time) (Task, bool) {
 	return t, t.ID == id
 }
 
-// taskCount is len(Tasks(now)), for the price of a division.
+// taskCount returns len(Tasks(now)) without making the list.
 func (f Fleet) taskCount(now time.Time) int {
 	count := 0
 	if newest, some := f.newestScheduled(now); some {

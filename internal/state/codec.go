@@ -18,9 +18,9 @@ func checksum(prefix, b []byte) uint32 {
 	return crc32.Update(crc32.Checksum(prefix, table), table, b)
 }
 
-// seal appends the checksum of prefix and b to b. It is big-endian: the checksum
-// of anything that ends in its own little-endian checksum is always the same, so
-// the checksum of a value would not depend on its key.
+// seal appends the checksum of prefix and b to b, in big-endian order. In little-endian order the
+// checksum of a value would not depend on its key: the CRC of a text that ends in its own
+// little-endian CRC is always the same.
 func seal(prefix, b []byte) []byte {
 	return binary.BigEndian.AppendUint32(b, checksum(prefix, b))
 }

@@ -119,7 +119,7 @@ func newer(path string) error {
 	return fmt.Errorf("state file %s was written by a newer version of this program: upgrade, or name another --state.file", path)
 }
 
-// identify says whether a sound file is one of this package, and all of it. One
+// identify reports whether a sound file is one of this package, and all of it. One
 // without any bucket is new: its maker was killed early.
 func (s *Store) identify(tx *bbolt.Tx) error {
 	if name, _ := tx.Cursor().First(); name == nil {

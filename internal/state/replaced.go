@@ -30,8 +30,8 @@ func (s *Store) check() error {
 	return nil
 }
 
-// reopen does with a lost file what Open would: it makes a new one, or takes over
-// a state file that is at path now, but no other file. It never returns nil.
+// reopen replaces a lost file, as Open would: it makes a new one, or uses the state file that is at
+// path now, but no other file. It never returns nil.
 func (s *Store) reopen() error {
 	_ = s.release()
 	if err := s.open(); err != nil {
@@ -42,8 +42,8 @@ func (s *Store) reopen() error {
 	return err
 }
 
-// release gives up the open file and its lock. After a panic bbolt might wait for
-// its own locks for ever; the file is free when the process ends.
+// release closes the open file and frees its lock. After a panic it does not, because bbolt might
+// wait for its own locks for ever; the file is then free when the process ends.
 func (s *Store) release() error {
 	db := s.db
 	s.db = nil

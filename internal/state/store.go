@@ -57,10 +57,10 @@ type Entry struct {
 	Server Server
 }
 
-// Options are what a Store needs of its surroundings.
+// Options are the logger and the counter that a Store uses.
 type Options struct {
 	Logger log.Logger
-	Errors prometheus.Counter // failed reads and writes, and what was found lost
+	Errors prometheus.Counter // failed reads and writes, and damaged entries that were found
 
 	lockWait time.Duration // for a file that is in use; 0: 2 s
 	noSync   bool          // for tests: a power failure may lose what was saved

@@ -13,7 +13,7 @@ const retention = 7 * 24 * time.Hour
 // action is what a sweep has to do to one server.
 type action struct {
 	key        []byte
-	mark, drop bool // neither: its mark goes
+	mark, drop bool // neither: its mark is removed
 }
 
 // Sweep forgets servers that were found unwatched a week ago and ever since, and

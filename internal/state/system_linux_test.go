@@ -76,7 +76,7 @@ func TestMissingPermissionsAreExplained(t *testing.T) {
 	}
 }
 
-// alone tells whether the test runs in a process of its own; else it runs it so.
+// alone reports whether the test runs in a process of its own; else it runs it so.
 func alone(t *testing.T) bool {
 	t.Helper()
 	const variable = "STATE_TEST_ALONE"

@@ -85,8 +85,8 @@ func decodeServer1(key, b []byte) (s Server, ok bool) {
 	return s, r.done()
 }
 
-// reader takes values off the front of rest. Once something does not fit, bad is
-// set and everything reads as zero.
+// reader reads values from the front of rest. When a value does not fit, bad is set, and from then
+// on everything reads as zero.
 type reader struct {
 	rest []byte
 	bad  bool
@@ -94,7 +94,7 @@ type reader struct {
 
 func (r *reader) done() bool { return !r.bad && len(r.rest) == 0 }
 
-// skip takes n bytes off. A negative n is protowire's word for bytes that do not fit.
+// skip takes n bytes off. protowire returns a negative n for bytes that do not fit.
 func (r *reader) skip(n int) {
 	if n < 0 {
 		r.rest, r.bad = nil, true

@@ -17,7 +17,7 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stderr))
 }
 
-// run is the program; it gives the exit code, of which HEALTHCHECK knows 0 and 1.
+// run is the program. It returns the exit code: 0 or 1, as HEALTHCHECK expects.
 func run(args []string, stderr io.Writer) int {
 	flags := flag.NewFlagSet("healthcheck", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -35,8 +35,8 @@ func run(args []string, stderr io.Writer) int {
 	return 0
 }
 
-// check gives an error unless an exporter serves at the URL. One that asks for
-// a password serves: there is none here to give.
+// check returns an error unless an exporter serves at the URL. One that asks for a password serves:
+// the healthcheck has none.
 func check(ctx context.Context, url string) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {

@@ -76,6 +76,7 @@ func (c *cache[G, V, S]) scrape(now time.Time) *Scrape {
 	defer c.mu.Unlock()
 	c.align()
 	c.findChanged(now)
+	now = c.engine.now() // nothing that was found happened later
 	c.encodeChanged(now)
 	s := &Scrape{families: c.engine.families, encoders: c.workers[0].emitter.encoders, groups: make([]*encoded, 0, len(c.slots)+1)}
 	sums := make([]S, len(c.slots))

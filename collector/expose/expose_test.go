@@ -53,6 +53,8 @@ type source struct {
 	mu        sync.Mutex
 	places    []*place
 	collected int
+	asOf      time.Time // of the last collection
+	loading   func()    // if not nil, called before a place is loaded
 	total     func(sums []int, e *expose.Emitter)
 }
 
@@ -62,11 +64,16 @@ func (s *source) Groups() []*place {
 	return slices.Clone(s.places)
 }
 
-func (s *source) Load(p *place) *content { return p.content.Load() }
+func (s *source) Load(p *place) *content {
+	if s.loading != nil {
+		s.loading()
+	}
+	return p.content.Load()
+}
 
-func (s *source) Collect(c *content, _ time.Time, e *expose.Emitter) (int, time.Time) {
+func (s *source) Collect(c *content, now time.Time, e *expose.Emitter) (int, time.Time) {
 	s.mu.Lock()
-	s.collected++
+	s.collected, s.asOf = s.collected+1, now
 	s.mu.Unlock()
 	for _, m := range c.metrics {
 		e.Emit(m.family, m.values, m.value, m.created)
@@ -320,6 +327,18 @@ func TestOnlyWhatChangedIsEncoded(t *testing.T) {
 	scrape(t, r.handler, acceptProtobuf, "gzip")
 	r.source.collections()
 	want("nobody had asked for this encoding in ten minutes", 8)
+}
+
+// A scrape may have to wait before it comes to a group, which changes meanwhile:
+// its content is then encoded as of a time when it was there.
+func TestGroupsAreEncodedAsOfATimeWhenTheyWereSo(t *testing.T) {
+	r := newRig(t, family("m"))
+	r.source.put(0, metric{0, nil, 1, time.Time{}})
+	r.source.loading = func() { r.now = r.now.Add(time.Second) }
+	scrape(t, r.handler, acceptText, "gzip")
+	if r.source.asOf.Before(r.now) {
+		t.Errorf("encoded as of %v before it was loaded", r.now.Sub(r.source.asOf))
+	}
 }
 
 func TestTotalsAreThoseOfTheGroupsShown(t *testing.T) {

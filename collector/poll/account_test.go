@@ -2,6 +2,7 @@ package poll
 
 import (
 	"context"
+	"strconv"
 	"testing"
 	"time"
 
@@ -165,4 +166,19 @@ func TestQuestionsAreChunksOfTasks(t *testing.T) {
 	}
 	wantEqual(t, "tasks of each", sizes, []int{50, 50, 20})
 	wantEqual(t, "questions without tasks", len(questions(&scan.Target{}, nil, true, true)), 0)
+}
+
+// A service that invents codes hides neither a timeout nor what else ends calls.
+func TestResultsOfCallsAreNeverOther(t *testing.T) {
+	a := idle(t, accountOf(), false)
+	for i := range 2 * maxCodes {
+		want := strconv.Itoa(i)
+		if i >= maxCodes {
+			want = scan.OtherLabel
+		}
+		wantEqual(t, "label", a.policy.Codes.Label(strconv.Itoa(i)), want)
+	}
+	for _, result := range []string{"ok", "timeout", "connection", "canceled", "response", "credentials"} {
+		wantEqual(t, "label", a.policy.Codes.Label(result), result)
+	}
 }

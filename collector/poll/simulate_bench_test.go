@@ -146,14 +146,14 @@ func (s *simulation) rest(task *simulatedScan) (share float64, stale int) {
 	return float64(calls-before) / (24 * 3600 * s.service.rate), stale
 }
 
-// followed is what following a scan has taken.
-type followed struct {
+// simulated is what a simulated scan has taken to be followed.
+type simulated struct {
 	code, scan delays  // from the failures until the codes, and the states of the scans, were published
 	used       float64 // share of the quota that was used in seconds in which a server waited
 }
 
 // follow follows a scan until the error codes of all failures are published.
-func (s *simulation) follow(of *simulatedScan) followed {
+func (s *simulation) follow(of *simulatedScan) simulated {
 	busy, calls := 0, 0
 	before, _ := s.service.made()
 	for second := 1; ; second++ {
@@ -175,7 +175,7 @@ func (s *simulation) follow(of *simulatedScan) followed {
 }
 
 // published returns what is published of the failures by now.
-func (s *simulation) published(of *simulatedScan) (f followed) {
+func (s *simulation) published(of *simulatedScan) (f simulated) {
 	server := 0 // records are in the order of the configuration
 	for _, g := range s.account().Groups() {
 		for _, r := range g.Load().List {

@@ -11,32 +11,34 @@ import (
 func TestRefusedAccountFailsAtOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		f, s := &refusing{}, newScript()
-		for i := range 20 {
+		for i := range 80 {
 			s.says(i+1, fmt.Sprintf("t/cve/%d", 4-i%2))
 		}
 		w := startWorld(t, simulator.Options{Intercept: both(f.intercept, s.intercept)},
-			yamlOf(yamlAccount("main", "poll_interval: 1m\nstall_after: 10m\nstale_after: 0s", serversYAML(20)...), yamlAccount("other", "", serverYAML(100))))
+			yamlOf(yamlAccount("main", "poll_interval: 1m\nstall_after: 10m\nstale_after: 0s", serversYAML(80)...), yamlAccount("other", "", serverYAML(100))))
 		pass(time.Minute)
-		wantEqual(t, "up", w.value("server_up", "account=main"), 20)
+		wantEqual(t, "up", w.value("server_up", "account=main"), 80)
 		f.set(403, "NoPermission")
 		pass(time.Minute)
 		wantEqual(t, "up, refused", w.value("server_up", "account=main"), 0)
-		wantEqual(t, "failing, refused", w.value("servers", "account=main", "state=failing"), 20)
+		wantEqual(t, "failing, refused", w.value("servers", "account=main", "state=failing"), 80)
 		wantEqual(t, "ok, refused", w.value("servers", "account=main", "state=ok"), 0)
 		servers, all := w.overview().Servers(noFilter)
-		wantEqual(t, "of all", all, 21)
-		wantEqual(t, "on pages", servers[7].State, "failing")
+		wantEqual(t, "of all", all, 81)
+		wantEqual(t, "on pages", servers[77].State, "failing")
 
-		pass(5 * time.Hour) // nothing stalls that was not seen to
-		wantEqual(t, "stalled, refused", w.value("subtasks_stalled"), 0)
-		wantEqual(t, "status series", len(w.tasksOf("subtask_status")), 20)
+		pass(9 * time.Minute) // nothing stalls that was not seen to
+		wantEqual(t, "stalled, refused for minutes", w.value("subtasks_stalled"), 0)
+		pass(5 * time.Hour)
+		wantEqual(t, "stalled, refused for hours", w.value("subtasks_stalled"), 0)
+		wantEqual(t, "status series", len(w.tasksOf("subtask_status")), 80)
 		f.set(0, "")
 		pass(time.Minute)
-		wantEqual(t, "up again", w.value("server_up", "account=main"), 20)
-		wantEqual(t, "stalled as is seen now", w.value("subtasks_stalled"), 10)
+		wantEqual(t, "up again", w.value("server_up", "account=main"), 80)
+		wantEqual(t, "stalled as is seen now", w.value("subtasks_stalled"), 40)
 		f.set(403, "NoPermission")
 		pass(5 * time.Hour)
-		wantEqual(t, "still stalled, refused", w.value("subtasks_stalled"), 10)
+		wantEqual(t, "still stalled, refused", w.value("subtasks_stalled"), 40)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -19,6 +20,8 @@ import (
 
 	"aliyun_vulscan_exporter/collector"
 	"aliyun_vulscan_exporter/collector/expose"
+	"aliyun_vulscan_exporter/collector/scan"
+	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
@@ -146,4 +149,49 @@ func TestEveryFormatSaysWhatClientGolangMakesOfTheSameData(t *testing.T) {
 			t.Errorf("only %d different expositions in 22 scrapes", len(seen))
 		}
 	})
+}
+
+// FuzzRecords compares what every format says of any records with what
+// client_golang makes of them.
+func FuzzRecords(f *testing.F) {
+	f.Add("web-1", "ad8afca3914a5fff4636e67f18e259c7", "cve", "push_command_failed", 4.0, int64(1764000000123), uint8(3), "red")
+	f.Add(`a "b" \c`, "line\nbreak", "", `\`, -1.0, int64(0), uint8(0), `"`)
+	f.Add("", "", "", "", math.NaN(), int64(-5), uint8(40), "")
+	f.Add("x", "y", "z", "other", math.Inf(1), int64(math.MaxInt32), uint8(17), "\x00")
+	f.Add("x", "y", "z", "c", 1e21, int64(999), uint8(255), "é")
+	f.Fuzz(func(t *testing.T, name, taskID, typ, code string, status float64, ms int64, servers uint8, label string) {
+		valid := func(s string) string { return strings.ToValidUTF8(s, "?") } // as the decoders see to it
+		settings := config.Settings{StallAfter: time.Minute, Series: config.SeriesAll}
+		account := scan.NewAccount(&config.Account{Name: "main", Settings: settings}, scan.NewLabelSet(1))
+		at := scan.Instant(max(1, ms%(1<<40)))
+		var entries []*scan.Entry
+		for i := range int(servers)%40 + 1 {
+			r := &scan.Record{
+				Target: &scan.Target{Server: config.Server{UUID: uuid(i), Name: valid(name), Labels: map[string]string{"color": valid(label)}}},
+				Polled: i%3 > 0, LastSuccess: at, Total: ms,
+				Subtasks: []scan.Subtask{
+					{TaskID: valid(taskID), Type: valid(typ), Status: status, Code: code, CodeLabel: valid(code), Changed: at, StatusSince: at},
+					{TaskID: valid(taskID) + "2", Type: valid(typ), Status: float64(i), Changed: at + 1, StatusSince: at},
+				},
+				Errors: []scan.ErrorCount{{Type: valid(typ), Code: valid(code), Count: float64(i) * 1e5, Created: at}},
+			}
+			if i%2 == 0 {
+				r.Failure = "timeout"
+			}
+			entries = append(entries, scan.NewEntry(r))
+		}
+		account.Arrange(entries, nil)
+		store := scan.NewStore()
+		store.Replace(&scan.Content{Accounts: []*scan.Account{account}, Labels: []string{"color"}})
+		compareWithPromhttp(t, collector.New(store, scan.NewClock(time.Now)))
+	})
+}
+
+func TestAnAccountWithoutServersHasItsSums(t *testing.T) {
+	fleet := newLargeFleet(0)
+	compareWithPromhttp(t, fleet.Collector)
+	body, err := io.ReadAll(scraped(t, exposition(t, fleet), acceptText, "gzip"))
+	if err != nil || !strings.Contains(string(body), `_servers{account="production",state="ok"} 0`) {
+		t.Errorf("no sums in %q, %v", body, err)
+	}
 }

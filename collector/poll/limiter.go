@@ -24,8 +24,9 @@ const (
 type purpose int
 
 const (
-	forPoll purpose = iota
-	forList         // a page of a task's list of servers
+	forPoll   purpose = iota
+	forList           // a page of a task's list of servers
+	forTarget         // a page of the list of tasks, or of that of servers
 	purposes
 )
 
@@ -124,7 +125,7 @@ func (l *limiter) waitBehind(ctx context.Context, patience time.Duration) error 
 			return ctx.Err()
 		}
 	}
-	return l.wait(ctx, forPoll)
+	return l.wait(ctx, forTarget)
 }
 
 // queueUp adds to those who wait.
@@ -172,7 +173,15 @@ func (l *limiter) take(now time.Time, what purpose) time.Duration {
 // othersTurn reports whether the last call had this purpose too and one of
 // another purpose waits.
 func (l *limiter) othersTurn(what purpose) bool {
-	return l.lastFor == what && l.waiting[1-what] > 0
+	if l.lastFor != what {
+		return false
+	}
+	for other, waiting := range l.waiting {
+		if purpose(other) != what && waiting > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // throttled halves the rate and obeys the API's hint. Calls that were already

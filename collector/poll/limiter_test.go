@@ -112,3 +112,27 @@ func TestLimiterIsConfiguredAnew(t *testing.T) {
 		})
 	}
 }
+
+// Pages of the lists of targets let polls go first, and nothing else: there is
+// nothing to poll before they are read.
+func TestPagesOfTargetsWaitForPollsAlone(t *testing.T) {
+	for what, wait := range map[purpose]time.Duration{forPoll: 11 * time.Second, forList: 2 * time.Second, forTarget: time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			l := configuredLimiter(1)
+			if left := l.take(time.Now(), what); left > 0 {
+				t.Fatalf("the first call waits %v", left)
+			}
+			l.queueUp(what, 1) // and stays there
+			start := time.Now()
+			if err := l.waitBehind(t.Context(), 10*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(start); took > wait+100*time.Millisecond {
+				t.Errorf("waited %v behind calls for %d, want %v at most", took, what, wait)
+			}
+			if what == forPoll && time.Since(start) < 10*time.Second {
+				t.Errorf("waited %v behind polls, want 10 s", time.Since(start))
+			}
+		})
+	}
+}

@@ -272,6 +272,11 @@ func (a *account) renew(s *server, t *scan.Target, now time.Time) {
 		return
 	}
 	left := slices.DeleteFunc(slices.Clone(before.TaskIDs), func(id string) bool { return slices.Contains(t.TaskIDs, id) })
+	if len(t.TaskIDs) == 0 { // no answer will take what came under other IDs
+		for i := range s.latest.Subtasks {
+			left = append(left, s.latest.Subtasks[i].TaskID)
+		}
+	}
 	a.amend(s, func(r *scan.Record) {
 		r.DropTasks(left)
 		r.Target = t

@@ -102,7 +102,7 @@ func simulatedAccount(s *simulatedService, lists bool) config.Account {
 			Timeout: 10 * time.Second, Series: config.SeriesAll,
 		},
 		Discovery: config.Discovery{Tasks: &config.TaskDiscovery{
-			RefreshInterval: time.Minute, MaxAge: 72 * time.Hour, MaxTasks: 5, ServerScans: lists, ServerScansInterval: 2 * time.Minute,
+			RefreshInterval: time.Minute, MaxAge: 10 * 24 * time.Hour, MaxTasks: 5, ServerScans: lists, ServerScansInterval: 2 * time.Minute,
 		}},
 	}
 	for i, uuid := range s.uuids {

@@ -1,6 +1,7 @@
 package poll
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -123,11 +124,8 @@ func (s *simulatedService) Instances(ctx context.Context, q sas.InstanceQuery) (
 	if _, err := s.called(ctx); err != nil {
 		return nil, err
 	}
-	first, last, token := 0, 0, q.Token
-	if token != "" {
-		first, _ = strconv.Atoi(token)
-	}
-	last = min(first+q.Size, len(s.uuids))
+	first, _ := strconv.Atoi(cmp.Or(q.Token, "0"))
+	last := min(first+q.Size, len(s.uuids))
 	page := &sas.Page[sas.Instance]{Entries: last - first, Total: -1}
 	for i := first; i < last; i++ {
 		page.Items = append(page.Items, sas.Instance{UUID: s.uuids[i]})

@@ -2,7 +2,7 @@ package discovery
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -38,7 +38,7 @@ func (l *slowList) ServerScans(ctx context.Context, q sas.ServerScanQuery) (*sas
 	}
 	page := &sas.Page[sas.ServerScan]{Total: int64(l.servers)}
 	for i := (q.Number - 1) * q.Size; i < min(q.Number*q.Size, l.servers); i++ {
-		page.Items = append(page.Items, sas.ServerScan{UUID: fmt.Sprint(i), Status: 1})
+		page.Items = append(page.Items, sas.ServerScan{UUID: strconv.Itoa(i), Status: 1})
 	}
 	page.Entries = len(page.Items)
 	return page, nil
@@ -64,7 +64,7 @@ func TestLongListsAreReadAFewPagesAtATime(t *testing.T) {
 				scans, _, err := ReadServerScans(t.Context(), list, "main", "root")
 				wantEqual(t, "error", err, nil)
 				for i := range scans {
-					if scans[i].UUID != fmt.Sprint(i) {
+					if scans[i].UUID != strconv.Itoa(i) {
 						t.Fatalf("place %d has server %s", i, scans[i].UUID)
 					}
 				}

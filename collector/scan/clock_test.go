@@ -13,8 +13,14 @@ func TestClockRunsEvenlyWhateverTheSystemsClockSays(t *testing.T) {
 		begin, ahead := time.Now(), time.Duration(0)
 		c := NewClock(func() time.Time { return time.Now().Add(ahead) })
 		for _, tt := range []struct{ set, want time.Duration }{
-			{0, 0}, {time.Second, 0}, {-1999 * time.Millisecond, 0}, {2 * time.Second, 2 * time.Second}, {-2 * time.Second, -2 * time.Second},
-			{14*time.Minute + 300*time.Millisecond, 14 * time.Minute}, {-24 * time.Hour, -24 * time.Hour}, {0, 0},
+			{0, 0},
+			{time.Second, 0},
+			{-1999 * time.Millisecond, 0},
+			{2 * time.Second, 2 * time.Second},
+			{-2 * time.Second, -2 * time.Second},
+			{14*time.Minute + 300*time.Millisecond, 14 * time.Minute},
+			{-24 * time.Hour, -24 * time.Hour},
+			{0, 0},
 		} {
 			time.Sleep(time.Minute)
 			ahead = tt.set

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -18,7 +19,7 @@ func arranged(n int) (*Account, []*Entry) {
 	a := NewAccount(&config.Account{Name: "a", Settings: someSettings}, NewLabelSet(1))
 	entries := make([]*Entry, n)
 	for i := range entries {
-		entries[i] = NewEntry(&Record{Target: &Target{Server: config.Server{Name: fmt.Sprint(i)}}})
+		entries[i] = NewEntry(&Record{Target: &Target{Server: config.Server{Name: strconv.Itoa(i)}}})
 	}
 	a.Arrange(entries, nil)
 	return a, entries

@@ -24,7 +24,7 @@ func TestTotalsCountServersAndTheirSubtasks(t *testing.T) {
 	withTasks := &Target{Server: config.Server{TaskIDs: []string{"t"}}}
 	view := func(change func(v *View)) View {
 		v := viewOf(0)
-		v.Record.Target = withTasks
+		v.Target = withTasks
 		change(&v)
 		return v
 	}
@@ -43,7 +43,7 @@ func TestTotalsCountServersAndTheirSubtasks(t *testing.T) {
 		view(func(v *View) { v.Subtasks = []Subtask{{Type: "cve", Status: 1, StatusSince: minute(-40)}} }),
 		view(func(v *View) { v.Subtasks, v.LastSuccess = []Subtask{{Type: "cve", Status: 1}}, minute(-61) }), // stale
 		view(func(v *View) { v.Polled, v.LastSuccess = false, 0 }),
-		view(func(v *View) { v.Polled, v.LastSuccess, v.Record.Target = false, 0, &Target{} }), // there is nothing to ask about
+		view(func(v *View) { v.Polled, v.LastSuccess, v.Target = false, 0, &Target{} }), // there is nothing to ask about
 		view(func(v *View) { v.Polled, v.LastSuccess, v.Refused = false, 0, true }),
 	} {
 		sum.Count(v)

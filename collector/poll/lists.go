@@ -250,7 +250,9 @@ func (a *account) plan(s *server, now time.Time) rank {
 		return s.news
 	case a.guided && s.guidable(settings, at):
 		interval := guidedInterval(len(a.servers), a.config.RequestsPerSecond, settings)
-		s.due = guidedDue(s.latest, scan.InstantOf(s.started), interval, settings).Time()
+		start := scan.InstantOf(s.started)
+		due := spread(s.latest.Target.Key(), start, max(settings.SettledInterval, settings.StaleAfter), interval)
+		s.due = guidedDue(s.latest, start, start.Until(due), settings).Time()
 	}
 	return rankOf(s.latest, settings, at)
 }

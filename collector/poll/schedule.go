@@ -1,6 +1,7 @@
 package poll
 
 import (
+	"hash/fnv"
 	"time"
 
 	"aliyun_vulscan_exporter/collector/scan"
@@ -93,6 +94,21 @@ const guidedShare = 0.04
 func guidedInterval(servers int, callsPerSecond float64, s config.Settings) time.Duration {
 	share := time.Duration(float64(servers) / (guidedShare * callsPerSecond) * float64(time.Second))
 	return max(s.SettledInterval, s.StaleAfter, share)
+}
+
+// spread returns when a server is due that waits for least at the least: the
+// next time that is its own within each interval. A fleet that one scan had
+// polled within hours is so polled evenly from then on, not all at once again.
+func spread(key string, start scan.Instant, least, interval time.Duration) scan.Instant {
+	from := start.Add(least)
+	if interval <= least {
+		return from
+	}
+	hash := fnv.New64a()
+	hash.Write([]byte(key))
+	every := scan.Instant(interval.Milliseconds())
+	own := scan.Instant(hash.Sum64() % uint64(every))
+	return from + ((own-from)%every+every)%every
 }
 
 // guidable reports whether lists that say nothing new about a server are reason

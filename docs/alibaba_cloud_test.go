@@ -1,32 +1,19 @@
-// Package docs tests that what the pages tell people to write is right.
 package docs
 
 import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	"aliyun_vulscan_exporter/config"
 )
 
-// block is a fenced block of a page.
-type block struct{ language, text string }
-
-// blocks returns the blocks of docs/alibaba-cloud.md, without the indentation
-// that those in a list have.
+// blocks returns the blocks of docs/alibaba-cloud.md.
 func blocks(t *testing.T) []block {
 	t.Helper()
-	page, err := os.ReadFile("alibaba-cloud.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []block
-	for _, m := range regexp.MustCompile("(?ms)^( *)```([a-z]+)\n(.*?)^ *```$").FindAllStringSubmatch(string(page), -1) {
-		found = append(found, block{m[2], regexp.MustCompile("(?m)^"+m[1]).ReplaceAllString(m[3], "")})
-	}
+	found := blocksOf(t, "alibaba-cloud.md")
 	if len(found) < 15 {
 		t.Fatalf("only %d blocks found", len(found))
 	}

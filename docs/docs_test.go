@@ -2,25 +2,24 @@
 package docs
 
 import (
-	"bytes"
-	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
-
 	"aliyun_vulscan_exporter/config"
-	"aliyun_vulscan_exporter/internal/commandline"
 	"aliyun_vulscan_exporter/internal/processtest"
-	"aliyun_vulscan_exporter/internal/sas"
 )
 
 func TestMain(m *testing.M) { os.Exit(processtest.Main(m)) }
+
+const (
+	english = "../README.md"
+	chinese = "../README.zh-CN.md"
+	quick   = "zh-CN/quickstart.md"
+)
 
 func readDoc(t *testing.T, path string) string {
 	t.Helper()
@@ -31,138 +30,128 @@ func readDoc(t *testing.T, path string) string {
 	return string(text)
 }
 
-// documented is a metric as docs/metrics.md has it.
-type documented struct {
-	kind   string
-	labels []string
+// block is a fenced block of a page.
+type block struct{ language, text string }
+
+// blocksOf returns the fenced blocks of a page, without the indentation that
+// those in a list have.
+func blocksOf(t *testing.T, path string) []block {
+	t.Helper()
+	var found []block
+	for _, m := range regexp.MustCompile("(?ms)^( *)```([a-z]+)\n(.*?)^ *```$").FindAllStringSubmatch(readDoc(t, path), -1) {
+		found = append(found, block{m[2], regexp.MustCompile("(?m)^"+m[1]).ReplaceAllString(m[3], "")})
+	}
+	return found
 }
 
-// documentedMetrics reads the first table of metrics.md.
-func documentedMetrics(t *testing.T) map[string]documented {
+// pages returns the paths of all Markdown pages.
+func pages(t *testing.T) []string {
 	t.Helper()
-	row := regexp.MustCompile("(?m)^\\| `(aliyun_vulscan_[a-z_]+)` \\| (gauge|counter|histogram) \\| ([^|]*)\\|")
-	metrics := map[string]documented{}
-	for _, m := range row.FindAllStringSubmatch(readDoc(t, "metrics.md"), -1) {
-		var labels []string
-		for label := range strings.SplitSeq(m[3], ",") {
-			switch label = strings.TrimSpace(label); label {
-			case "S":
-				labels = append(labels, "account", "uuid", "server", "task_id", "type")
-			case "and the configured labels":
-				labels = append(labels, "team") // the demo configures it
-			case "":
-			default:
-				labels = append(labels, label)
+	var all []string
+	for _, pattern := range []string{"../*.md", "*.md", "*/*.md", "../.github/*.md", "../deploy/helm/*/README.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, found...)
+	}
+	if len(all) < 15 {
+		t.Fatalf("only %d pages found", len(all))
+	}
+	return all
+}
+
+// anchor returns what a heading's link ends with.
+func anchor(heading string) string {
+	heading = strings.ToLower(strings.TrimSpace(heading))
+	heading = regexp.MustCompile(`[^\p{L}\p{N}_ -]`).ReplaceAllString(heading, "")
+	return strings.ReplaceAll(heading, " ", "-")
+}
+
+func TestLinksLeadToFilesAndHeadings(t *testing.T) {
+	t.Parallel()
+	for _, page := range pages(t) {
+		text := regexp.MustCompile("(?s)```.*?```|`[^`\n]*`").ReplaceAllString(readDoc(t, page), "")
+		for _, m := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(text, -1) {
+			target, fragment, _ := strings.Cut(m[1], "#")
+			if strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
+				continue
+			}
+			path := page
+			if target != "" {
+				path = filepath.Join(filepath.Dir(page), target)
+			}
+			if _, err := os.Stat(path); err != nil {
+				t.Errorf("%s: %s leads nowhere", page, m[1])
+				continue
+			}
+			if fragment == "" || filepath.Ext(path) != ".md" {
+				continue
+			}
+			var headings []string
+			for _, h := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(readDoc(t, path), -1) {
+				headings = append(headings, anchor(h[1]))
+			}
+			if !slices.Contains(headings, fragment) {
+				t.Errorf("%s: there is no heading for %s", page, m[1])
 			}
 		}
-		slices.Sort(labels)
-		metrics[m[1]] = documented{m[2], labels}
 	}
-	return metrics
 }
 
-// demoFamilies runs the demo until it shows all the wanted metrics.
-func demoFamilies(t *testing.T, wanted map[string]documented) map[string]*dto.MetricFamily {
-	t.Helper()
-	p := processtest.Serve(t, "--demo")
-	var families map[string]*dto.MetricFamily
-	processtest.Until(t, "the demo publishes every documented metric", func() error {
-		parser := expfmt.NewTextParser(model.UTF8Validation)
-		var err error
-		if families, err = parser.TextToMetricFamilies(strings.NewReader(p.Get("/metrics").Body)); err != nil {
-			return fmt.Errorf("reading the exposition: %w", err)
-		}
-		for name := range wanted {
-			if families[name] == nil {
-				return fmt.Errorf("%s is documented, but not published", name)
+func TestPagesNameFilesThatExist(t *testing.T) {
+	t.Parallel()
+	file := regexp.MustCompile("`((?:collector|config|internal|docs|deploy|grafana|e2e|\\.ci)/[A-Za-z0-9_./-]+)`")
+	for _, page := range []string{"architecture.md", "../CONTRIBUTING.md", english, chinese} {
+		for _, m := range file.FindAllStringSubmatch(readDoc(t, page), -1) {
+			if _, err := os.Stat(filepath.Join("..", m[1])); err != nil {
+				t.Errorf("%s names %s, which is not there", page, m[1])
 			}
 		}
-		return nil
-	})
-	return families
-}
-
-func TestMetricsPageAgreesWithTheProgram(t *testing.T) {
-	wanted := documentedMetrics(t)
-	if len(wanted) < 20 {
-		t.Fatalf("only %d metrics found in docs/metrics.md", len(wanted))
-	}
-	for name, family := range demoFamilies(t, wanted) {
-		if !strings.HasPrefix(name, "aliyun_vulscan_") {
-			continue
-		}
-		want, known := wanted[name]
-		if !known {
-			t.Errorf("%s is published, but not documented", name)
-			continue
-		}
-		if kind := strings.ToLower(family.GetType().String()); kind != want.kind {
-			t.Errorf("%s is a %s, documented as %s", name, kind, want.kind)
-		}
-		var labels []string
-		for _, label := range family.GetMetric()[0].GetLabel() {
-			labels = append(labels, label.GetName())
-		}
-		slices.Sort(labels)
-		if !slices.Equal(labels, want.labels) {
-			t.Errorf("%s has labels %q, documented are %q", name, labels, want.labels)
-		}
 	}
 }
 
-func TestReadmeHasAQueryForEveryMetric(t *testing.T) {
-	readme := readDoc(t, "../README.md")
-	for name := range documentedMetrics(t) {
-		row := regexp.MustCompile("(?m)^\\| `" + name + "` \\| [^|]*`[^`]*" + name + "[^`]*`")
-		if !row.MatchString(readme) {
-			t.Errorf("README.md has no example query for %s", name)
-		}
-	}
-}
-
-func TestMetricsPageHasEveryAnomaly(t *testing.T) {
-	page := readDoc(t, "metrics.md")
-	for _, reason := range sas.Anomalies() {
-		if !strings.Contains(page, "\n| `"+string(reason)+"` |") {
-			t.Errorf("docs/metrics.md lacks the reason %s", reason)
-		}
-	}
-}
-
-func TestReadmeHasEveryFlag(t *testing.T) {
-	app, _ := commandline.New("aliyun_vulscan_exporter", "", new(bytes.Buffer), new(bytes.Buffer))
-	readme := readDoc(t, "../README.md")
-	for _, flag := range app.Model().Flags {
-		if !flag.Hidden && !strings.Contains(readme, "`--"+flag.Name+"`") {
-			t.Errorf("README.md lacks --%s", flag.Name)
-		}
-	}
-	for _, m := range regexp.MustCompile("`--([a-z.-]+)`").FindAllStringSubmatch(readme, -1) {
-		if app.GetFlag(m[1]) == nil && m[1] != "help" && m[1] != "version" {
-			t.Errorf("README.md names --%s, which is no flag", m[1])
+func TestReadmeIsShort(t *testing.T) {
+	t.Parallel()
+	for _, page := range []string{english, chinese} {
+		if lines := strings.Count(readDoc(t, page), "\n"); lines >= 150 {
+			t.Errorf("%s has %d lines", page, lines)
 		}
 	}
 }
 
 func TestReadmeConfigurationLoadsAndHasTenLines(t *testing.T) {
-	m := regexp.MustCompile("(?s)```yaml\n(accounts:.*?)```").FindStringSubmatch(readDoc(t, "../README.md"))
-	if m == nil {
-		t.Fatal("README.md shows no configuration")
-	}
-	if lines := strings.Count(m[1], "\n"); lines > 10 {
-		t.Errorf("the first configuration has %d lines", lines)
-	}
-	secret := t.TempDir() + "/sk"
-	if err := os.WriteFile(secret, []byte("a-secret"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	text := strings.NewReplacer("/run/secrets/sk", secret, "YOUR-KEY-ID", "LTAI5tExample").Replace(m[1])
-	if _, err := config.Parse("README.yml", []byte(text)); err != nil {
-		t.Error(err)
+	t.Parallel()
+	for _, page := range []string{english, chinese, quick} {
+		text := configurationOf(t, page)
+		if lines := strings.Count(text, "\n"); lines > 10 {
+			t.Errorf("%s: the first configuration has %d lines", page, lines)
+		}
+		secret := filepath.Join(t.TempDir(), "sk")
+		if err := os.WriteFile(secret, []byte("a-secret"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		text = strings.NewReplacer("/run/secrets/sk", secret, "YOUR-KEY-ID", "LTAI5tExample").Replace(text)
+		if _, err := config.Parse("README.yml", []byte(text)); err != nil {
+			t.Errorf("%s: %v", page, err)
+		}
 	}
 }
 
+// configurationOf returns the first configuration that a page shows.
+func configurationOf(t *testing.T, page string) string {
+	t.Helper()
+	for _, b := range blocksOf(t, page) {
+		if strings.HasPrefix(b.text, "accounts:\n") {
+			return b.text
+		}
+	}
+	t.Fatalf("%s shows no configuration", page)
+	return ""
+}
+
 func TestExampleConfigurationLoads(t *testing.T) {
+	t.Parallel()
 	cfg, err := config.Load("example.yml")
 	if err != nil {
 		t.Fatal(err)

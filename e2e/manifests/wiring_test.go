@@ -71,7 +71,7 @@ func checkSelectors(t *testing.T, objects []any, pod, workload map[string]string
 func checkPorts(t *testing.T, objects []any, c corev1.Container) {
 	t.Helper()
 	port := c.Ports[0]
-	if !strings.Contains(read(t, "../../README.md"), "| `--web.listen-address` | `:10877` |") || strconv.Itoa(int(port.ContainerPort)) != portOf(c) {
+	if !strings.Contains(read(t, "../../docs/flags.md"), "| `--web.listen-address` | `:10877` |") || strconv.Itoa(int(port.ContainerPort)) != portOf(c) {
 		t.Errorf("the container's port %d is not where the exporter listens: %s", port.ContainerPort, portOf(c))
 	}
 	for _, s := range all[corev1.Service](objects) {
@@ -182,14 +182,14 @@ func checkPaths(t *testing.T, pod corev1.PodSpec) {
 	}
 }
 
-// checkFlags compares arguments with README.md's table, which a test of the
-// exporter compares with the program.
+// checkFlags compares arguments with the table of docs/flags.md, which a test
+// beside it compares with the program.
 func checkFlags(t *testing.T, args []string) {
 	t.Helper()
-	readme := read(t, "../../README.md")
+	page := read(t, "../../docs/flags.md")
 	for _, arg := range args {
 		flag, _, _ := strings.Cut(arg, "=")
-		if !strings.Contains(readme, "`"+flag+"`") {
+		if !strings.Contains(page, "`"+flag+"`") {
 			t.Errorf("there is no flag %s", flag)
 		}
 	}

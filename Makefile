@@ -1,4 +1,4 @@
-# Needs Go, git and make; a C compiler too, for the race detector.
+# Needs Go, git and make; a C compiler too, for the race detector. `make help` lists the targets.
 
 GO        ?= go
 BINARY    := aliyun_vulscan_exporter
@@ -28,12 +28,13 @@ else
 RACE      :=
 endif
 
-.PHONY: build test race-check lint fmt soak bench demo cover fuzz promtool rules dashboards e2e packages release image clean
+.PHONY: build test race-check lint fmt soak bench demo cover fuzz promtool rules dashboards dashboards-pictures e2e packages release image clean help
 
 build: ## The static binary.
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BINARY) .
 
-test: race-check ## All tests.
+test: race-check ## All tests: 3 to 6 minutes on two cores.
+	@echo "make test takes 3 to 6 minutes on two cores, of which the first build is one or two; a package alone: $(GO) test ./config"
 	$(GO) test $(RACE) ./...
 
 race-check:
@@ -41,11 +42,11 @@ ifeq ($(RACE),)
 	@echo "WARNING: no C compiler found: the tests run WITHOUT the race detector. Install gcc to have it." >&2
 endif
 
-lint: $(LINT) ## Static checks.
+lint: $(LINT) ## Static checks: a minute; the first time, three more to build the linter.
 	@set -e; for module in $(MODULES); do echo "lint $$module"; \
 	  (cd $$module && $(LINT) run --config $(CURDIR)/.golangci.yml ./... && $(LINT) fmt --config $(CURDIR)/.golangci.yml --diff ./...); done
 
-fmt: $(LINT)
+fmt: $(LINT) ## Formats the code.
 	$(LINT) fmt ./...
 
 $(LINT):
@@ -93,9 +94,11 @@ release: ## Everything that a release consists of, for all platforms, into dist/
 image: ## The container image.
 	docker build -f deploy/docker/Dockerfile --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) -t $(BINARY) .
 
-clean:
+clean: ## Removes what was built, and the tools in .cache.
 	rm -rf $(BINARY) dist coverage.out $(CACHE)
 
-.PHONY: dashboards-pictures
+help: ## This list.
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r target text; do printf '%-20s%s\n' "$$target" "$$text"; done
+
 dashboards-pictures: ## The dashboards drawn in a browser from real Prometheus servers, into .cache/pictures.
 	.ci/pictures

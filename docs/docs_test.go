@@ -160,3 +160,36 @@ func TestExampleConfigurationLoads(t *testing.T) {
 		t.Errorf("accounts: %+v", cfg.Accounts)
 	}
 }
+
+func TestIssueTemplatesAskForSomething(t *testing.T) {
+	t.Parallel()
+	templates, err := filepath.Glob("../.github/ISSUE_TEMPLATE/*.yml")
+	if err != nil || len(templates) < 3 {
+		t.Fatalf("templates: %q, %v", templates, err)
+	}
+	for _, path := range templates {
+		var form struct {
+			Name        string `yaml:"name"`
+			Description string `yaml:"description"`
+			Body        []struct {
+				Type        string            `yaml:"type"`
+				ID          string            `yaml:"id"`
+				Attributes  map[string]string `yaml:"attributes"`
+				Validations map[string]bool   `yaml:"validations"`
+			} `yaml:"body"`
+		}
+		readYAML(t, readDoc(t, path), &form)
+		needed := 0
+		for _, field := range form.Body {
+			if field.Validations["required"] {
+				needed++
+			}
+			if (field.Type == "markdown") == (field.Attributes["label"] != "") {
+				t.Errorf("%s: %+v", path, field)
+			}
+		}
+		if form.Name == "" || form.Description == "" || needed == 0 {
+			t.Errorf("%s: %+v", path, form)
+		}
+	}
+}

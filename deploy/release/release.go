@@ -100,7 +100,7 @@ func (r *release) archive(p platform, name string, binary []byte, parts []part) 
 	}
 	folder := r.fileName(p, "/")
 	entries := []entry{{folder, 0o755, nil}, {folder + name, 0o755, binary}, {folder + "THIRD-PARTY-NOTICES", 0o644, notices.Bytes()}}
-	for _, path := range []string{"LICENSE", "README.md", "CHANGELOG.md"} {
+	for _, path := range []string{"LICENSE", "README.md", "README.zh-CN.md", "CHANGELOG.md"} {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			return fmt.Errorf("packing: %w", err)

@@ -118,11 +118,11 @@ func export(ctx context.Context, stop func(), hangup <-chan os.Signal, f *comman
 	closed := make(chan struct{})
 	context.AfterFunc(ctx, func() { poller.Close(); close(closed) })
 	defer func() { stop(); <-closed }()
-	apply := func(c *config.Config) error { poller.Apply(c.Share(f.Shard.Owns, f.Shard.Total)); return nil }
-	manager := config.NewManager(f.ConfigFile, cfg, apply, logger, registry)
+	apply := func(c *config.Config) { poller.Apply(c.Share(f.Shard.Owns, f.Shard.Total)) }
+	manager := config.NewManager(f.ConfigFile, cfg, func(c *config.Config) error { apply(c); return nil }, logger, registry)
 	var err error
 	if f.Once {
-		_ = apply(cfg)
+		apply(cfg)
 		poller.Wait()
 		if err = errors.New("interrupted before every server was polled"); ctx.Err() == nil {
 			err = errors.Join(scans.WriteText(stdout, registry), scans.Now().Verdict())
@@ -134,7 +134,7 @@ func export(ctx context.Context, stop func(), hangup <-chan os.Signal, f *comman
 			RoutePrefix: f.RoutePrefix, ExternalURL: f.ExternalURL, TelemetryPath: f.TelemetryPath, MaxRequests: f.MaxRequests,
 			Lifecycle: f.Lifecycle, Pprof: f.Pprof, Version: version.Info(), Logger: logger,
 		}, web.Listening{Flags: f.Web, Logger: bridged, Bound: func(address net.Addr) {
-			_ = apply(cfg) // not before everything that can be checked is
+			apply(cfg) // not before everything that can be checked is
 			go manager.Run(ctx, hangup, watchInterval)
 			if f.Demo {
 				fmt.Fprint(stdout, simulator.DemoWelcome(address.String(), f.RoutePrefix, f.TelemetryPath, f.DemoServers))

@@ -65,8 +65,6 @@ func (f *largeFleet) changeAll() {
 	}
 }
 
-func (f *largeFleet) uuid(i int) string { return f.entries[i].Record().Target.UUID }
-
 func (f *largeFleet) answer(i int) {
 	f.account.Publish(f.entries[i], f.answered(i, f.entries[i].Record()))
 }

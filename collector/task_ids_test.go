@@ -82,7 +82,7 @@ func TestSubtasksComeUnderTheRootsIDWhicheverIsKnown(t *testing.T) {
 
 // answersFor answers a call about a server's one task if it carries the root's
 // or the leaf's ID, under an ID that need not be either.
-func answersFor(c *taskCenter, s *script, task string, byLeaf bool, under string, asked *[]string) func(http.ResponseWriter, *simulator.Request) bool {
+func answersFor(c *taskCenter, task string, byLeaf bool, under string, asked *[]string) func(http.ResponseWriter, *simulator.Request) bool {
 	return both(c.intercept, func(w http.ResponseWriter, r *simulator.Request) bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -104,10 +104,10 @@ func TestAnAnswerUnderAnotherIDDoesNotSayWhichOneBroughtIt(t *testing.T) {
 		for _, under := range []string{"t", "16190385"} {
 			t.Run(fmt.Sprintf("under %s, by leaf %v", under, byLeaf), func(t *testing.T) {
 				inBubble(t, func(t *testing.T) {
-					c, s := newTaskCenter(4), newScript()
+					c := newTaskCenter(4)
 					c.list(running("t", leavesOf("t", 1, 1, 1, 1)...))
 					var asked []string
-					w := startWorld(t, simulator.Options{Intercept: answersFor(c, s, "t", byLeaf, under, &asked)},
+					w := startWorld(t, simulator.Options{Intercept: answersFor(c, "t", byLeaf, under, &asked)},
 						discovering("poll_interval: 10s\nsettled_interval: 10s\nstall_after: 10s\nstale_after: 10s\nrequests_per_second: 50"))
 					pass(20 * time.Second)
 					for range 40 {

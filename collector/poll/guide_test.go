@@ -21,10 +21,14 @@ func TestNewsComesFirst(t *testing.T) {
 	}
 	var q queue
 	for _, e := range []entry{
-		{"overdue", rankUnfinished, -9 * time.Minute, 0}, {"settled", rankOther, -9 * time.Minute, 0},
-		{"started-late", rankStarted, -time.Minute, -5 * time.Minute}, {"started-first", rankStarted, -time.Minute, -time.Hour},
+		{"overdue", rankUnfinished, -9 * time.Minute, 0},
+		{"settled", rankOther, -9 * time.Minute, 0},
+		{"started-late", rankStarted, -time.Minute, -5 * time.Minute},
+		{"started-first", rankStarted, -time.Minute, -time.Hour},
 		{"heard-of-before", rankStarted, -3 * time.Minute, -time.Minute},
-		{"completed", rankCompleted, 0, 0}, {"failed-later", rankFailed, 0, 0}, {"failed", rankFailed, -time.Second, 0},
+		{"completed", rankCompleted, 0, 0},
+		{"failed-later", rankFailed, 0, 0},
+		{"failed", rankFailed, -time.Second, 0},
 	} {
 		target := &scan.Target{Server: config.Server{Name: e.name}}
 		q.push(&server{due: now.Add(e.due), began: now.Add(e.began), latest: &scan.Record{Target: target}}, e.rank)

@@ -151,7 +151,7 @@ func (a *account) poll(ctx context.Context, s *server) {
 		return a.limiter.wait(ctx, forPoll)
 	}
 	results, failed := a.ask(ctx, s, turn, questions(known.Target, leaf, root, own), leaf, root && own)
-	if !(root && own) && failed == nil && lacking(known, leaf, results) {
+	if (!root || !own) && failed == nil && lacking(known, leaf, results) {
 		a.mu.Lock()
 		a.kinds = taskIDKinds{}
 		a.mu.Unlock()

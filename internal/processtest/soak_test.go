@@ -34,7 +34,7 @@ type soak struct {
 	frozen   atomic.Pointer[time.Time] // when the service's clock was stopped; nil: it runs
 	memory   []usage
 
-	reloads, scrapes, calls int
+	reloads, scrapes int
 }
 
 // TestSoak runs for SOAK, such as 30m.

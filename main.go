@@ -104,13 +104,13 @@ func export(ctx context.Context, stop func(), hangup <-chan os.Signal, f *comman
 	}
 	stateErrors := state.NewErrorCounter()
 	if f.StateFile != "" {
-		kept, err := state.Open(f.StateFile, state.Options{Logger: logger, Errors: stateErrors})
+		stored, err := state.Open(f.StateFile, state.Options{Logger: logger, Errors: stateErrors})
 		if err != nil {
 			level.Error(logger).Log("msg", "cannot start", "err", err)
 			return 1
 		}
-		defer func() { _ = kept.Close() }() // all is written: nothing can be lost any more
-		options.State = kept
+		defer func() { _ = stored.Close() }() // all is written: nothing can be lost any more
+		options.State = stored
 	}
 	poller := poll.New(options)
 	registry.MustRegister(scans, stateErrors)

@@ -73,9 +73,9 @@ func TestAServerIsTheSameHoweverItsUUIDIsSpelt(t *testing.T) {
 					}
 					pass(time.Hour)
 					wantEqual(t, "watched, as a sweep is told", store.swept[state.Key{Account: "main", UUID: uuid(1)}], true)
-					kept, err := store.Restore("main")
-					if err != nil || len(kept) != 2 { // with the account's own
-						t.Errorf("kept: %v %v", kept, err)
+					stored, err := store.Restore("main")
+					if err != nil || len(stored) != 2 { // with the account's own
+						t.Errorf("stored: %v %v", stored, err)
 					}
 				})
 			})

@@ -130,10 +130,10 @@ func (l *list[T]) refresh(ctx context.Context) error {
 	l.known.Items, l.known.LeftOut = l.trim(slices.Concat(found.items, l.lacking(found.items, before)))
 	l.remarkOnLeftOut()
 	l.doubted = nil
-	if kept := l.lacking(found.items, l.known.Items); len(kept) > 0 {
+	if missing := l.lacking(found.items, l.known.Items); len(missing) > 0 {
 		l.doubted = append([]T{}, found.items...) // not nil, even if empty
 		return &incomplete{resultUnconfirmed, fmt.Sprintf(
-			"%s: %s; %d known entries that it lacks stay until the next list lacks them too", l.name, found.doubt, len(kept))}
+			"%s: %s; %d known entries that it lacks stay until the next list lacks them too", l.name, found.doubt, len(missing))}
 	}
 	l.remarkOnEmptiness(found)
 	l.known.At = time.Now()

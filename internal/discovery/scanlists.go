@@ -61,22 +61,22 @@ func ReadServerScans(ctx context.Context, api ScanAPI, account, taskID string) (
 // it dropped. Scans that name no server all stay.
 func onePerServer(all []sas.ServerScan) (scans []sas.ServerScan, dropped int) {
 	place := make(map[string]int, len(all))
-	kept := all[:0]
+	latest := all[:0]
 	for _, s := range all {
 		server := s.UUID + s.InstanceID
 		at, twice := place[server]
 		switch {
 		case !s.NamesServer():
-			kept = append(kept, s)
+			latest = append(latest, s)
 		case !twice:
-			place[server] = len(kept)
-			kept = append(kept, s)
-		case s.Start().After(kept[at].Start()):
-			kept[at] = s
+			place[server] = len(latest)
+			latest = append(latest, s)
+		case s.Start().After(latest[at].Start()):
+			latest[at] = s
 			dropped++
 		default:
 			dropped++
 		}
 	}
-	return slices.Clone(kept), dropped // without the unused capacity
+	return slices.Clone(latest), dropped // without the unused capacity
 }

@@ -20,8 +20,8 @@ func keeping(t *testing.T) (args []string, file string) {
 	return []string{"--config.file=" + configured(t, accountFile{name: "a", endpoint: c.url, servers: fleet.Servers()}), "--state.file=" + file}, file
 }
 
-// kept is what has to be the same after a restart.
-func kept(s Samples) string {
+// carriedOver returns what has to be the same after a restart.
+func carriedOver(s Samples) string {
 	var b strings.Builder
 	for _, metric := range []string{"subtask_status", "subtask_error", "subtask_errors_total", "subtask_last_change_timestamp_seconds"} {
 		found := s.Of("aliyun_vulscan_" + metric)
@@ -39,18 +39,18 @@ func TestStateOutlivesTheProcess(t *testing.T) {
 	first.UntilReady()
 	var before string
 	first.Until("errors are counted", func() bool {
-		before = kept(first.Scrape())
+		before = carriedOver(first.Scrape())
 		return strings.Contains(before, "errors_total")
 	})
 	if code := first.stopped(syscall.SIGTERM); code != 0 {
 		t.Fatalf("exit code %d:\n%s", code, first.Stderr)
 	}
 	second := Serve(t, args...)
-	if after := kept(second.Scrape()); after != before {
+	if after := carriedOver(second.Scrape()); after != before {
 		t.Errorf("at the first scrape:\n%s\nbefore:\n%s", after, before)
 	}
 	second.UntilReady()
-	if after := kept(second.Scrape()); after != before {
+	if after := carriedOver(second.Scrape()); after != before {
 		t.Errorf("polled again:\n%s\nbefore:\n%s", after, before)
 	}
 }

@@ -193,9 +193,9 @@ func TestAnOlderUpdateNeverReplacesANewerOne(t *testing.T) {
 				w.wants("subtask_status", statusIs(1, "t", "cve", 1))
 				wantEqual(t, "last success", w.value("server_last_success_timestamp_seconds")-epoch, 60)
 				wantEqual(t, "total", w.value("server_tasks"), 1)
-				kept, err := store.Restore("main")
-				if err != nil || kept[uuid(1)].TotalCount != 1 || kept[uuid(1)].Subtasks[0].Status != 1 || kept[uuid(1)].LastSuccess.Unix() != epoch+60 {
-					t.Errorf("kept: %+v %v", kept, err)
+				stored, err := store.Restore("main")
+				if err != nil || stored[uuid(1)].TotalCount != 1 || stored[uuid(1)].Subtasks[0].Status != 1 || stored[uuid(1)].LastSuccess.Unix() != epoch+60 {
+					t.Errorf("stored: %+v %v", stored, err)
 				}
 			})
 		})
@@ -220,9 +220,9 @@ func TestWritesThatFailAreShownAndRepeated(t *testing.T) {
 		store.fail(false)
 		pass(10 * time.Second)
 		wantEqual(t, "written once that works", store.written(), 3) // with the account's sum of failures
-		kept, err := store.Restore("main")
-		if err != nil || len(kept) != 3 || kept[""].Errors[0].Count != 2 || kept[uuid(1)].Errors[0].Count != 1 || kept[uuid(1)].Subtasks[0].Code != "A" {
-			t.Errorf("kept: %+v %v", kept, err)
+		stored, err := store.Restore("main")
+		if err != nil || len(stored) != 3 || stored[""].Errors[0].Count != 2 || stored[uuid(1)].Errors[0].Count != 1 || stored[uuid(1)].Subtasks[0].Code != "A" {
+			t.Errorf("stored: %+v %v", stored, err)
 		}
 	})
 }
@@ -282,9 +282,9 @@ func TestAnAccountThatLeftIsNotCountedOn(t *testing.T) {
 		if text := w.exposition(); strings.Contains(text, `account="other"`) {
 			t.Errorf("published:\n%s", text)
 		}
-		kept, err := store.Restore("other")
-		if err != nil || kept[uuid(1)].Subtasks[0].Status != 4 {
-			t.Errorf("kept: %+v %v", kept, err)
+		stored, err := store.Restore("other")
+		if err != nil || stored[uuid(1)].Subtasks[0].Status != 4 {
+			t.Errorf("stored: %+v %v", stored, err)
 		}
 	})
 }

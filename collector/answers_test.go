@@ -68,8 +68,8 @@ type reply struct {
 	body   string
 }
 
-// script answers the calls about a server as it is told, by UUID; calls about
-// others are the simulator's.
+// script answers the calls about some servers, by UUID, with what a test has set. Calls about other
+// servers go to the simulator.
 type script struct {
 	mu      sync.Mutex
 	replies map[string]reply
@@ -83,7 +83,7 @@ func (s *script) set(server int, r reply) {
 	s.replies[uuid(server)] = r
 }
 
-// says makes a server answer with subtasks, as subtasks takes them.
+// says sets a server's answer to some subtasks, written as for the function subtasks.
 func (s *script) says(server int, list ...string) { s.set(server, reply{body: subtasks(list...)}) }
 
 func (s *script) fails(server, status int, code string) {
@@ -255,7 +255,7 @@ func (w *world) counts(name, label string) map[string]float64 {
 	return counts
 }
 
-// wantEqual is for things that print as what they are.
+// wantEqual compares two values by their printed form.
 func wantEqual(t testing.TB, what string, got, want any) {
 	t.Helper()
 	if g, w := fmt.Sprint(got), fmt.Sprint(want); g != w {

@@ -55,8 +55,8 @@ func TestAccountThatIsRefusedFromTheStartFailsAtOnce(t *testing.T) {
 	})
 }
 
-// The quota is far too small for the servers: those that wait for longer than
-// stall_after are as they were.
+// The quota is far too small for the servers. Those that wait for longer than stall_after stay
+// stalled, or not, as they were.
 func TestServersThatAreNotSeenDoNotStall(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newScript()

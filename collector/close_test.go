@@ -120,7 +120,7 @@ func TestScrapesSeeAServersFamiliesChangeTogether(t *testing.T) {
 	})
 }
 
-// checkWhole wants one of the two states of the server, or none.
+// checkWhole checks that a scrape shows one of the two states of the server, or none.
 func checkWhole(t *testing.T, found []*dto.MetricFamily) {
 	var state []string
 	for _, f := range found {

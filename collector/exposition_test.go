@@ -84,8 +84,8 @@ func readable(t testing.TB, body io.Reader, accept string) []string {
 	return lines
 }
 
-// compareWithPromhttp wants every format, plain and deflated, to say what
-// client_golang makes of the same data.
+// compareWithPromhttp checks that every format, plain and compressed, has the same content as
+// client_golang's encoding of the same data.
 func compareWithPromhttp(t testing.TB, c *collector.Collector) {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()

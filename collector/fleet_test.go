@@ -11,8 +11,7 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
-// largeFleet is a store that knows a fleet which nobody polls: what is known of
-// it changes when a benchmark says so.
+// largeFleet is a store with a fleet that is never polled. A benchmark changes its records.
 type largeFleet struct {
 	*collector.Collector
 	store   *scan.Store

@@ -39,7 +39,7 @@ func (c *connections) state(conn net.Conn, s http.ConnState) {
 	c.most = max(c.most, len(c.open))
 }
 
-// A thousand servers in real time, over real connections.
+// A thousand servers are polled in real time, over real connections.
 func TestThousandServersShareFewConnections(t *testing.T) {
 	known := goleak.IgnoreCurrent()
 	const concurrency, want = 16, 1000

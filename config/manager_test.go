@@ -143,7 +143,7 @@ func TestServerFilesAreWatched(t *testing.T) {
 		tick()
 		f.expect(1, 0, "1", 0)
 
-		f.write("main.yml", "accounts: []") // edited, not reloaded: must not sneak in
+		f.write("main.yml", "accounts: []") // edited, not reloaded: it must not be loaded with the server files
 		f.write("servers/db.yml", "- uuid: "+uuid2)
 		tick()
 		f.expect(2, 1, "1", 1)

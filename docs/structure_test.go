@@ -13,8 +13,8 @@ import (
 
 const module = "aliyun_vulscan_exporter/"
 
-// mayImport is which packages of the project each one may import, by the
-// beginning of their paths. Packages that are not named may import any.
+// mayImport says which packages of the project each package may import, by the beginnings of their
+// paths. A package that is not listed may import any.
 var mayImport = map[string][]string{
 	"config":             {},
 	"collector/expose":   {"internal/gzipjoin"},

@@ -47,7 +47,7 @@ func TestBothLoggersKeepToTheFormat(t *testing.T) {
 	}
 }
 
-// read reads a command line that nobody has to see the output of.
+// read parses a command line, and drops what it prints.
 func read(args ...string) (*Flags, error) {
 	return Parse("exporter", "1", args, new(bytes.Buffer), new(bytes.Buffer))
 }

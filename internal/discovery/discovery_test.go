@@ -43,7 +43,7 @@ func TestTasksAndServersAreFoundAtOnce(t *testing.T) {
 	})
 }
 
-// One of them is left out where it is not configured.
+// A kind that is not configured is not discovered.
 func TestOnlyWhatIsConfiguredIsDiscovered(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		fleet := simulator.Fleet{Size: 5, TaskIDs: []string{"a"}}

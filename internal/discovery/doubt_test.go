@@ -176,8 +176,8 @@ func TestARefreshThatFailsHalfwayChangesNothing(t *testing.T) {
 	}
 }
 
-// A list that was read to its end, but with a doubt, adds at once and takes
-// away when the next one lacks the same.
+// A doubtful list that was read to its end adds entries at once. It removes an entry only when the
+// next list lacks it, too.
 func TestDoubtfulListsTakeNothingAwayAtOnce(t *testing.T) {
 	const known = 250
 	tests := map[string]struct {
@@ -234,8 +234,8 @@ func TestDoubtfulListsTakeNothingAwayAtOnce(t *testing.T) {
 	}
 }
 
-// What one doubtful list lacks and the next one has stays; what it lacks goes
-// only with the one after.
+// An entry that one doubtful list lacks and the next one has stays. An entry that the next one
+// lacks, too, goes with the list after that.
 func TestDoubtfulListsConfirmOneAnother(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := &service{servers: times(6, serverEntry), noTokens: true}

@@ -115,7 +115,7 @@ func failBehind(status int, code string) func(int, *pageOf) {
 	}
 }
 
-// An outage is told when it begins, when it becomes another one, and when it ends.
+// An outage is logged when it begins, when its cause changes, and when it ends.
 func TestAnOutageIsToldOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := &service{tasks: times(3, taskEntry)}
@@ -152,7 +152,7 @@ func (h *heldBack) Instances(ctx context.Context, _ sas.InstanceQuery) (*sas.Pag
 	return nil, ctx.Err()
 }
 
-// The caller knows that the account is refused, and has said so.
+// That the account is refused is logged by the caller, not by discovery.
 func TestCallsThatAreHeldBackAreNotTold(t *testing.T) {
 	tests := map[string]struct {
 		err   error

@@ -68,8 +68,7 @@ func accountOf(fleet simulator.Fleet) simulator.Account {
 	return simulator.Account{Name: "main", AccessKeyID: "LTAImainkeyid", AccessKeySecret: "secret-of-the-key", Fleet: fleet}
 }
 
-// startWorldOf does so in a Security Center of any kind, for which answer may
-// answer.
+// startWorldOf is startWorld with a Security Center of which answer may answer calls.
 func startWorldOf(t *testing.T, so simulator.Options, o Options, answer func(http.ResponseWriter, *simulator.Request) bool) *world {
 	t.Helper()
 	w := &world{t: t}

@@ -11,8 +11,8 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
-// Lists whose end is never reached keep what was known, cost a bounded number
-// of calls, and are tried again at the next interval.
+// A list whose end is never reached changes nothing, costs a bounded number of calls, and is read
+// again after the interval.
 func TestListsWithoutAnEndChangeNothing(t *testing.T) {
 	fresh := func(n int) []string { return times(pageSize, func(i int) string { return serverEntry(1000*n + i) }) }
 	tests := map[string]struct {

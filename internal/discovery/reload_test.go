@@ -9,7 +9,7 @@ import (
 	"github.com/go-kit/log"
 )
 
-// A reload starts anew, but not from nothing.
+// A reload reads the lists anew, and what was known stays until they are read.
 func TestWhatAnEarlierRunKnewStaysUntilAListLacksIt(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := &service{servers: times(3, serverEntry), tasks: times(3, taskEntry)}
@@ -44,7 +44,7 @@ func TestWhatAnEarlierRunKnewIsToldWithTheFirstList(t *testing.T) {
 	})
 }
 
-// Discovery of a kind was changed off.
+// The reload turns the discovery of one kind off.
 func TestWhatIsNoLongerDiscoveredIsForgotten(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		known := Found{Servers: List[Server]{Items: []Server{{UUID: uuidOf(1)}}, At: time.Now()}}

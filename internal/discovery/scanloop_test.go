@@ -117,7 +117,7 @@ func TestListsThatAreOfNoUse(t *testing.T) {
 	}
 }
 
-// A new task's list is denied like the last one's: nothing new to say.
+// The list of a new task is denied like that of the last one, so nothing is logged.
 func TestDeniedListsOfNewTasksAreNotToldAnew(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := &service{tasks: []string{taskEntry(1)}}

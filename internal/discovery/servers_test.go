@@ -92,7 +92,7 @@ func TestServersWithoutANameHaveTheirUUIDForOne(t *testing.T) {
 	})
 }
 
-// A pattern with a slip of the pen is not a quiet exporter.
+// A misspelt pattern is said in the log.
 func TestSettingsThatLeaveOutEveryServerAreTold(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		fleet := simulator.Fleet{Seed: 7, Size: 40, OfflineRatio: 0.3}

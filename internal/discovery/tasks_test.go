@@ -59,7 +59,7 @@ func TestSourcesAreThoseAskedForWhereAnswersHaveNone(t *testing.T) {
 		settings := everyTask()
 		settings.Sources = []string{"console", "schedule"}
 		w := startWorldOf(t, one(), Options{Tasks: settings}, func(rw http.ResponseWriter, r *simulator.Request) bool {
-			// The service ignores the question's source, too, for tasks that have one.
+			// The service ignores the source in the request. Its tasks have a source.
 			_, _ = fmt.Fprintf(rw, `{"RequestId":"R","PageInfo":{},"TaskManageResponseList":[{"TaskId":"by-%s"},{"TaskId":"x","Source":"api"},{"TaskId":"y","Source":"schedule"},{"TaskId":"z"}]}`, r.Params.Get("Source"))
 			return true
 		})
@@ -203,7 +203,7 @@ func TestAClockThatIsSlightlyOffIsTold(t *testing.T) {
 	}
 }
 
-// Newer tasks do not push out what still runs.
+// Newer tasks do not take the place of a running one.
 func TestRunningTasksStayUntilTheyEndOrAreTooOld(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		settings := everyTask()
@@ -239,7 +239,8 @@ func taskEntryAt(n int, status string) string {
 	return fmt.Sprintf(`{"TaskId":"new-%d","TaskStatusText":%q,"TaskStartTime":%d}`, n, status, 946684800000-1000*n)
 }
 
-// There is an end to it; who is followed already comes first.
+// The number of running tasks that are followed is bounded. Those that are followed already come
+// first.
 func TestSoManyRunningTasksAreLeftOutAndThatIsTold(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		settings := everyTask()

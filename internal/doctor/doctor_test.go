@@ -75,7 +75,7 @@ func keys(id, secret string) string {
 	return fmt.Sprintf("{access_key_id: %s, access_key_secret: %s}", id, secret)
 }
 
-// listed is the account's first server, as the configuration has it.
+// listed is the account's first server, as YAML of the configuration.
 func listed() string {
 	s := account().Fleet.Servers()[0]
 	return fmt.Sprintf("    servers: [{uuid: %q, name: %s}]\n", s.UUID, s.Name)
@@ -130,7 +130,7 @@ everything works
 	}
 }
 
-// ailment is something wrong with an account and what the doctor must say.
+// ailment is something that is wrong with an account, and what --doctor must print.
 type ailment struct {
 	name        string
 	center      func(*simulator.Options)

@@ -11,7 +11,8 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
-// largeFleet is a store with a fleet that is never polled. A benchmark changes its records.
+// largeFleet is a store that knows a fleet which nobody polls: what is known of
+// it changes when a benchmark says so.
 type largeFleet struct {
 	*collector.Collector
 	store   *scan.Store
@@ -63,6 +64,8 @@ func (f *largeFleet) changeAll() {
 		}
 	}
 }
+
+func (f *largeFleet) uuid(i int) string { return f.entries[i].Record().Target.UUID }
 
 func (f *largeFleet) answer(i int) {
 	f.account.Publish(f.entries[i], f.answered(i, f.entries[i].Record()))

@@ -116,3 +116,15 @@ func TestPollsAndScrapesDoNotImportEachOther(t *testing.T) {
 		}
 	}
 }
+
+// The root holds the program, and no tests but main's own.
+func TestTheRootIsMainAndNothingElse(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join("..", "*_test.go"))
+	if want := []string{filepath.Join("..", "main_test.go")}; err != nil || !slices.Equal(files, want) {
+		t.Errorf("tests in the root: %q, %v", files, err)
+	}
+	if lines := strings.Count(readDoc(t, "../main.go"), "\n"); lines >= 150 {
+		t.Errorf("main.go has %d lines", lines)
+	}
+}

@@ -270,7 +270,7 @@ func expectTargets(t *testing.T, targets []string) {
 // CONTRIBUTING.md tells people to use the demo's Security Center.
 func TestContributorsUseTheDemosKeys(t *testing.T) {
 	t.Parallel()
-	demo, keys := string(simulator.DemoConfig("http://127.0.0.1:1")), 0
+	demo, keys := string(simulator.DemoConfig("http://127.0.0.1:1", 0)), 0
 	for _, command := range commandsOf(t, "../CONTRIBUTING.md") {
 		if _, value, is := strings.Cut(command, "="); is && strings.HasPrefix(command, "export ") {
 			if keys++; !strings.Contains(demo, value) {

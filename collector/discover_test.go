@@ -242,7 +242,7 @@ func TestPollingOnceDiscoversFirst(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a := simulated("main")
 		a.Fleet = simulator.Fleet{Seed: 3, Size: 150, TaskEvery: time.Hour}
-		w := prepareWorldWith(t, simulator.Options{Accounts: []simulator.Account{a}}, poll.Options{Once: true})
+		w := prepareWorldWith(t, simulator.Options{Accounts: []simulator.Account{a}, Latency: time.Millisecond}, poll.Options{Once: true})
 		w.apply(discovering("requests_per_second: 100\ntypes: [cve, sys, cms, sca]"))
 		wantEqual(t, "lists to be read", w.summaries()[0].Unread, 2)
 		w.poller.Wait()

@@ -1,0 +1,161 @@
+package poll
+
+import (
+	"slices"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+
+	"aliyun_vulscan_exporter/collector/scan"
+	"aliyun_vulscan_exporter/internal/discovery"
+	"aliyun_vulscan_exporter/internal/sas"
+	"aliyun_vulscan_exporter/internal/state"
+)
+
+// retarget makes what was found, and the configuration, the account's servers.
+// Those that stay keep what is known of them; those that are new get what the
+// state has. It is not called twice at once.
+func (a *account) retarget(found discovery.Found) {
+	stored := a.restore(found)
+	now := a.now()
+	a.mu.Lock()
+	defer a.unlock()
+	a.found, a.starts = found, taskStarts(found)
+	a.forgetTasks()
+	a.identify()
+	list := targets(a.config, found, a.options.Owns, func(key string) bool { return a.keepsOffline(key, stored) })
+	gone, covered := a.servers, covers(found)
+	a.servers, a.order = make(map[string]*server, len(list)), make([]*server, 0, len(list))
+	var added []*scan.Entry
+	var types []string
+	for _, t := range list {
+		s := gone[t.Key()]
+		if s == nil {
+			s = a.newServer(t.Target, stored, now)
+			added = append(added, s.entry)
+		} else {
+			delete(gone, t.Key())
+			a.renew(s, t.Target, now)
+		}
+		s.covered, s.offline = covered(t.Target), t.offline
+		a.servers[t.Key()], a.order = s, append(a.order, s)
+		types = withTypes(types, t.Types)
+	}
+	left := make([]*scan.Entry, 0, len(gone))
+	for _, s := range gone {
+		s.gone = true
+		a.unhear(s)
+		left = append(left, s.entry)
+		a.noLongerFailing(s.latest.Failure)
+	}
+	a.published.Arrange(added, left)
+	a.published.Update(func(s *scan.AccountStatus) { s.Types = types })
+	a.options.Events.WatchTypes(a.config.Name, types)
+	a.hearOfNew()
+	a.replan(now)
+	a.lookForOffline()
+}
+
+// withTypes returns a list of types with those of more that it lacks.
+func withTypes(types, more []string) []string {
+	for _, typ := range more {
+		if !slices.Contains(types, typ) {
+			types = append(types, typ)
+		}
+	}
+	return types
+}
+
+// keepsOffline reports whether a server stays watched that online_only alone
+// would keep out: a subtask of it is unfinished or failing, or an unfinished
+// task lists it. It is called with a.mu held.
+func (a *account) keepsOffline(key string, stored map[string]state.Server) bool {
+	if s := a.servers[key]; s != nil && s.latest.Troubled() || a.listed(key) {
+		return true
+	}
+	return a.servers[key] == nil && slices.ContainsFunc(stored[key].Subtasks, func(s state.Subtask) bool {
+		return s.Status != sas.StatusComplete || s.Code != ""
+	})
+}
+
+func taskStarts(found discovery.Found) map[string]scan.Instant {
+	starts := make(map[string]scan.Instant, len(found.Tasks.Items))
+	for _, t := range found.Tasks.Items {
+		starts[t.ID] = scan.InstantOf(t.Start)
+	}
+	return starts
+}
+
+// newServer returns a server that was not watched so far; stored is what the
+// state has.
+func (a *account) newServer(t *scan.Target, stored map[string]state.Server, now time.Time) *server {
+	s := &server{dueAlone: now, news: noNews, latest: &scan.Record{Target: t, Total: -1}}
+	if from, known := stored[t.Key()]; known {
+		s.latest = restored(t, from, &a.policy, scan.InstantOf(now))
+		s.savedAt = s.latest.LastSuccess
+	}
+	s.entry = scan.NewEntry(s.latest)
+	return s
+}
+
+// renew gives a server that stays what is now said of it. It is called with
+// a.mu held.
+func (a *account) renew(s *server, t *scan.Target, now time.Time) {
+	before := s.latest.Target
+	if before.Same(t) {
+		return
+	}
+	left := slices.DeleteFunc(slices.Clone(before.TaskIDs), func(id string) bool { return slices.Contains(t.TaskIDs, id) })
+	if len(t.TaskIDs) == 0 { // no answer will take what came under other IDs
+		for i := range s.latest.Subtasks {
+			left = append(left, s.latest.Subtasks[i].TaskID)
+		}
+	}
+	a.amend(s, func(r *scan.Record) {
+		r.DropTasks(left)
+		r.Target = t
+	})
+	if !slices.Equal(before.TaskIDs, t.TaskIDs) || !slices.Equal(before.Types, t.Types) {
+		s.dueAlone, s.askedAnew = now, true
+	}
+}
+
+// amend changes what is known of a server apart from what polls find. It is
+// called with a.mu held.
+func (a *account) amend(s *server, change func(*scan.Record)) {
+	shown := *s.entry.Record()
+	change(&shown)
+	if s.latest == s.entry.Record() {
+		s.latest = &shown // mostly: then nothing is held twice
+	} else {
+		latest := *s.latest
+		change(&latest)
+		s.latest = &latest
+	}
+	a.published.Publish(s.entry, &shown)
+}
+
+// enqueue puts a server that is not being polled back into the queue. One that
+// there is nothing to ask about is not polled, nor is one twice by a Poller that
+// polls once. It is called with a.mu held.
+func (a *account) enqueue(s *server, now time.Time) {
+	if len(s.latest.Target.TaskIDs) > 0 && !s.gone && (!a.options.Once || !s.latest.Polled) {
+		a.queue.push(s, a.plan(s, now))
+	}
+}
+
+// noLongerFailing takes note that a server does not fail in some way any more;
+// "": it did not. It is called with a.mu held.
+func (a *account) noLongerFailing(failure string) {
+	if failure == "" {
+		return
+	}
+	a.failing[failure]--
+	if a.failing[failure] == 0 {
+		delete(a.failing, failure)
+		a.notice(func(l log.Logger) {
+			level.Info(l).Log("msg", "no server's poll fails in this way any more", "result", failure)
+		})
+	}
+}

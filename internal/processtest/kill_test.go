@@ -15,18 +15,17 @@ import (
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// kills is how often the exporter is killed.
-const kills = 200
-
 // ledger is a fleet whose scans fail in ever other ways, and the books on it: a
 // server's code changes only after a scrape has shown it.
 type ledger struct {
 	t       *testing.T
 	random  *rand.Rand
 	servers []simulator.Server
+	status  int // of all subtasks
 
 	mu    sync.Mutex
 	codes map[string]string // by UUID: what the service says now
+	moved map[string]int    // how often that has changed
 
 	shown   map[string]bool           // whether a scrape has shown that
 	counted map[string]map[string]int // by UUID and code: times it went into it, shown ones
@@ -35,9 +34,10 @@ type ledger struct {
 	scrapes int
 }
 
-func newLedger(t *testing.T, servers []simulator.Server, seed uint64) *ledger {
+func newLedger(t *testing.T, servers []simulator.Server, status int) *ledger {
+	const seed = 20261124
 	l := &ledger{
-		t: t, random: rand.New(rand.NewPCG(seed, seed)), servers: servers, codes: map[string]string{},
+		t: t, random: rand.New(rand.NewPCG(seed, seed)), servers: servers, status: status, codes: map[string]string{}, moved: map[string]int{},
 		shown: map[string]bool{}, counted: map[string]map[string]int{}, changed: map[string]float64{},
 	}
 	for _, s := range servers {
@@ -58,7 +58,8 @@ func (l *ledger) otherThan(code string) string {
 func (l *ledger) answer(w http.ResponseWriter, r *simulator.Request) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	fmt.Fprintf(w, `{"RequestId":"R","TotalCount":1,"TaskStatuses":[{"TaskId":"t","TaskStatusList":[{"Type":"cve","Status":"1","Code":%q}]}]}`, l.codes[r.UUID])
+	fmt.Fprintf(w, `{"RequestId":"R","TotalCount":1,"TaskStatuses":[{"TaskId":%q,"TaskStatusList":[{"Type":"cve","Status":"%d","Code":%q}]}]}`,
+		testTask, l.status, l.codes[r.UUID])
 	return true
 }
 
@@ -67,12 +68,15 @@ func (l *ledger) enter(s Samples) {
 	l.t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if s[`aliyun_vulscan_servers{account="a", state="ok"}`]+s[`aliyun_vulscan_servers{account="a", state="pending"}`] < float64(len(l.servers)) {
+		return // they are not discovered yet
+	}
 	for _, server := range l.servers {
 		id := server.UUID
 		code := l.codes[id]
-		series := fmt.Sprintf(`{account="a", code=%q, server=%q, task_id="t", type="cve", uuid=%q}`, code, server.Name, id)
+		series := fmt.Sprintf(`{account="a", code=%q, server=%q, task_id=%q, type="cve", uuid=%q}`, code, server.Name, testTask, id)
 		seen := s["aliyun_vulscan_subtask_error"+series] == 1
-		change := s[fmt.Sprintf(`aliyun_vulscan_subtask_last_change_timestamp_seconds{account="a", server=%q, task_id="t", type="cve", uuid=%q}`, server.Name, id)]
+		change := s[fmt.Sprintf(`aliyun_vulscan_subtask_last_change_timestamp_seconds{account="a", server=%q, task_id=%q, type="cve", uuid=%q}`, server.Name, testTask, id)]
 		switch {
 		case l.shown[id] && !seen:
 			l.t.Errorf("%s: %s was shown, and is not any more", server.Name, code)
@@ -91,6 +95,7 @@ func (l *ledger) enter(s Samples) {
 		}
 		if l.shown[id] && l.random.IntN(3) == 0 {
 			l.codes[id], l.shown[id] = l.otherThan(code), false
+			l.moved[id]++
 		}
 	}
 }
@@ -134,11 +139,19 @@ func (l *ledger) live(p *Process, errors int) {
 // is counted twice, none is lost, no last change moves.
 func TestKillsCountNothingTwiceAndLoseNothing(t *testing.T) {
 	t.Parallel()
-	const seed = 20261124
 	fleet := testFleet(8)
-	l := newLedger(t, fleet.Servers(), seed)
-	c := newCenter(t, simulator.New(simulator.Options{Accounts: []simulator.Account{testAccount(fleet)}, Intercept: l.answer}))
-	path := configured(t, accountFile{name: "a", endpoint: c.url, servers: fleet.Servers(), more: "    poll_interval: 1s\n"})
+	l := newLedger(t, fleet.Servers(), 1)
+	l.survive(200, l.answer, accountFile{name: "a", servers: fleet.Servers(), more: "    poll_interval: 1s\n"})
+}
+
+// survive kills an exporter again and again, whose account's calls answer
+// answers.
+func (l *ledger) survive(kills int, answer func(http.ResponseWriter, *simulator.Request) bool, account accountFile) {
+	t := l.t
+	t.Helper()
+	c := newCenter(t, simulator.New(simulator.Options{Accounts: []simulator.Account{testAccount(simulator.Fleet{})}, Intercept: answer}))
+	account.endpoint = c.url
+	path := configured(t, account)
 	args := []string{"--config.file=" + path, "--state.file=" + filepath.Join(t.TempDir(), "state"), "--web.listen-address=127.0.0.1:0"}
 	start := time.Now()
 	first := Serve(t, args...)

@@ -59,7 +59,7 @@ func TestFlagsPageAgreesWithHelp(t *testing.T) {
 func TestPagesNameFlagsThatExist(t *testing.T) {
 	t.Parallel()
 	app, _ := commandline.New("aliyun_vulscan_exporter", "", new(bytes.Buffer), new(bytes.Buffer))
-	for _, page := range []string{english, chinese, quick, "flags.md", "state.md", "scaling.md", "runbooks.md"} {
+	for _, page := range []string{english, chinese, quick, "flags.md", "state.md", "scaling.md"} {
 		for _, m := range regexp.MustCompile("`--([a-z.-]+)(?:=[^`]*)?`").FindAllStringSubmatch(readDoc(t, page), -1) {
 			if app.GetFlag(m[1]) == nil && m[1] != "help" && m[1] != "version" {
 				t.Errorf("%s names --%s, which is no flag", page, m[1])

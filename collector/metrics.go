@@ -253,7 +253,7 @@ func eventMetrics() []metric {
 		{
 			name: "aliyun_vulscan_api_requests_total", labels: []string{"account", "action", "result"}, counter: true,
 			help: "API calls by result: ok, the API's error code, or timeout, connection, canceled, response (an answer that cannot be believed). " +
-				"Look up a rising error code in the README's table of results.",
+				"Look up a rising error code in docs/results.md.",
 		},
 		{
 			name: "aliyun_vulscan_api_request_duration_seconds", labels: []string{"account", "action"},

@@ -113,7 +113,7 @@ func (r *reader) follow(command string) {
 		r.callBySDK(words[2:])
 	case strings.HasPrefix(command, "go run . "):
 		r.start(words[3:])
-	case strings.TrimPrefix(words[0], "./")+"/" == module:
+	case strings.TrimPrefix(words[0], "./") == module:
 		r.start(words[1:])
 	default:
 		r.Errorf("nothing runs %q: teach this test to, or name what does in elsewhere", command)

@@ -67,7 +67,7 @@ func TestAFleetAtRestIsPolledSeldomAndNeverStale(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c, s := newTaskCenter(20), newScript()
 		for n := range 20 {
-			s.says(n+1, fmt.Sprintf("t/cve/4%s", []string{"", "/A"}[n%2]))
+			s.says(n+1, "t/cve/4"+[]string{"", "/A"}[n%2])
 		}
 		var statuses []int
 		for n := range 20 {

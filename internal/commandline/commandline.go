@@ -21,11 +21,12 @@ import (
 	sloggokit "github.com/tjhop/slog-gokit"
 
 	"aliyun_vulscan_exporter/internal/shard"
-	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// maxRequests is the most that --web.max-requests takes.
-const maxRequests = 100_000
+const (
+	maxRequests    = 100_000 // --web.max-requests takes no more
+	maxDemoServers = 200_000 // nor --demo.servers
+)
 
 // Flags are the command line's values.
 type Flags struct {
@@ -83,7 +84,7 @@ func New(program, version string, stdout, stderr io.Writer) (*kingpin.Applicatio
 	app.Flag("config.file", "Configuration file.").Default("vulscan.yml").IsSetByUser(&f.configGiven).StringVar(&f.ConfigFile)
 	app.Flag("config.check", "Validate the configuration and every file it names, and exit.").BoolVar(&f.Check)
 	app.Flag("demo", "Run against an embedded Security Center; needs no file, no credentials, no network.").BoolVar(&f.Demo)
-	app.Flag("demo.servers", "With --demo: a further account with so many servers, for looking at large fleets.").Hidden().Default("0").SetValue(number{"demo.servers", &f.DemoServers, 0, simulator.DemoFleetMost})
+	app.Flag("demo.servers", "With --demo: a further account with so many servers, for looking at large fleets.").Hidden().Default("0").SetValue(number{"demo.servers", &f.DemoServers, 0, maxDemoServers})
 	app.Flag("doctor", "Check every account live, say what to do about what does not work, print the least RAM policy, and exit.").BoolVar(&f.Doctor)
 	app.Flag("once", "Poll every server once, print the metrics and exit; 1 if any poll failed.").BoolVar(&f.Once)
 	app.Flag("state.file", "Embedded database that carries what is known over restarts; without it, counters and times start anew.").StringVar(&f.StateFile)

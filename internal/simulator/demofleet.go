@@ -5,9 +5,6 @@ import (
 	"time"
 )
 
-// DemoFleetMost is how many servers the fleet of a Demo may have.
-const DemoFleetMost = 200_000
-
 // demoFleet is an account for looking at large fleets: n servers and a scan
 // every ten minutes, of which a few fail, stall until they time out, or lose
 // their agent for a while.

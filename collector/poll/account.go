@@ -114,7 +114,7 @@ func (a *account) configure(c config.Account) {
 	})
 	a.mu.Lock()
 	a.config, a.policy.SuccessCodes = c, c.SuccessCodes
-	a.breaker = breaker{}
+	a.breaker, a.kinds = breaker{}, taskIDKinds{} // other credentials may see another service
 	a.queue.patience = max(c.SettledInterval, c.StaleAfter/2)
 	found := stillDiscovered(c.Discovery, a.found)
 	a.unlock()

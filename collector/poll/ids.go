@@ -116,6 +116,20 @@ func questions(t *scan.Target, leaf map[string]string, wantRoot, wantLeaf bool) 
 	return list
 }
 
+// rootIDs returns the root tasks of IDs, some of which are leaves'.
+func rootIDs(ids []string, leaf map[string]string) []string {
+	if len(leaf) == 0 {
+		return ids
+	}
+	roots := slices.Clone(ids)
+	for root, own := range leaf {
+		if slices.Contains(ids, own) {
+			roots = append(roots, root)
+		}
+	}
+	return roots
+}
+
 // underRoots renames what an answer says under a leaf's ID to the root's, and
 // drops it where the answer says the same under the root's, which counts. It
 // reports which kinds of ID were answered.

@@ -181,6 +181,11 @@ func (a *account) ask(ctx context.Context, s *server, turn func(context.Context)
 			break
 		}
 	}
+	if failed != nil {
+		for i, q := range questions {
+			results[i].TaskIDs = rootIDs(q.TaskIDs, leaf)
+		}
+	}
 	return results, failed
 }
 

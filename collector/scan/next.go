@@ -11,8 +11,9 @@ import (
 
 // CallResult is what came of one question of a poll.
 type CallResult struct {
-	Answer *sas.Answer // nil where the call failed
-	Err    *sas.Error
+	Answer  *sas.Answer // nil where the call failed
+	Err     *sas.Error
+	TaskIDs []string // root tasks that were asked for; needed where any call of the poll failed
 }
 
 // CodePolicy says what an account makes of the texts in answers. It is safe for
@@ -67,7 +68,7 @@ func (r *Record) Next(results []CallResult, p *CodePolicy, now Instant) (*Record
 	for i, result := range results {
 		if result.Answer == nil {
 			next.fail(result.Err, now)
-			next.keep(at, r, i, len(results))
+			next.keep(at, r, results, i)
 			continue
 		}
 		next.Total = result.Answer.TotalCount
@@ -100,11 +101,17 @@ func (r *Record) fail(err *sas.Error, now Instant) {
 	r.Problem = &Problem{At: now.Time(), Err: err, UUID: r.Target.UUID, Server: r.Target.Name}
 }
 
-// keep keeps the subtasks of before that answered question i of n. Those of
-// questions that are no longer asked stay with any failure.
-func (r *Record) keep(at map[subtaskKey]int, before *Record, i, n int) {
+// keep keeps the subtasks of before of which failed call i would have told: those
+// of the tasks that it asked for and, of tasks with other IDs than were asked
+// for, those that answered the same question. Of questions that are no longer
+// asked they stay with any failure.
+func (r *Record) keep(at map[subtaskKey]int, before *Record, results []CallResult, i int) {
 	for _, s := range before.Subtasks {
-		if int(s.Question) == i || int(s.Question) >= n {
+		by := slices.IndexFunc(results, func(of CallResult) bool { return slices.Contains(of.TaskIDs, s.TaskID) })
+		if by < 0 && (int(s.Question) == i || int(s.Question) >= len(results)) {
+			by = i
+		}
+		if by == i {
 			r.put(at, s)
 		}
 	}

@@ -280,3 +280,22 @@ func TestTheStartOfATaskDecidesWhichIsNewer(t *testing.T) {
 	h.poll(4, "!x")
 	wantEqual(t, "after a failure", superseded(), "a b")
 }
+
+// Tasks that come or go may shift others into another call. What a failed call
+// was to tell of stays, whichever call told of it before.
+func TestTasksThatAreAskedForInAnotherCallStay(t *testing.T) {
+	before := &Record{Target: &Target{}, LastSuccess: 1, Subtasks: []Subtask{
+		{TaskID: "a", Type: "cve", Status: 4, Code: "X", CodeLabel: "X", Changed: 5}, {TaskID: "b", Type: "cve", Status: 1, Changed: 6, Question: 1},
+		{TaskID: "16190385", Type: "cve", Status: 1, Changed: 7}, {TaskID: "16190386", Type: "cve", Status: 1, Changed: 8, Question: 1},
+	}}
+	answer := &sas.Answer{Subtasks: []sas.Subtask{{TaskID: "a", Type: "cve", Status: 4, Code: "X"}}}
+	next, _ := before.Next([]CallResult{
+		{Err: &sas.Error{Result: "timeout"}, TaskIDs: []string{"b"}}, {Answer: answer, TaskIDs: []string{"a"}},
+	}, &newHistory().policy, 100)
+	got := map[string]Instant{}
+	for _, s := range next.Subtasks {
+		got[s.TaskID] = s.Changed
+	}
+	wantEqual(t, "changes of subtasks", fmt.Sprint(got), fmt.Sprint(map[string]Instant{"a": 5, "b": 6, "16190385": 7}))
+	wantEqual(t, "errors counted again", len(next.Errors), 0)
+}

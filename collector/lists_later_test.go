@@ -70,7 +70,10 @@ func TestListsThatNameInstances(t *testing.T) {
 		w.wants("server_scan_status server_scans", scanStatusIs(1, "t", 2)+scanStatusIs(2, "t", 3)+scansAre("t", 0, 0, 1, 1, 0))
 		wantEqual(t, "pages", c.read("t"), 1)
 		pass(31*time.Minute - 10*time.Second)
-		wantEqual(t, "polls", len(pollTimes(w, 1)), 2)
+		// The first poll may begin before or after the list is read: then there is another.
+		if polls := len(pollTimes(w, 1)); polls < 2 || polls > 3 {
+			t.Errorf("%d polls, want 2 or 3", polls)
+		}
 		wantEqual(t, "anomalies", w.counted("response_anomalies_total", "reason"), "map[]")
 		wantEqual(t, "lines of log", len(w.log.severe()), len(linesWith(w.log.severe(), "level=info")))
 	})

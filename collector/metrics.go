@@ -34,8 +34,30 @@ type put func(value float64, labels ...string)
 var (
 	serverLabels  = []string{"account", "uuid", "server"}
 	subtaskLabels = []string{"account", "uuid", "server", "task_id", "type"}
-	assetLabels   = []string{"account", "uuid", "server", "region", "instance_id", "ip", "os"}
 )
+
+// assetLabels are the labels of server_info that only discovery knows. A row
+// added here is a label more.
+var assetLabels = []assetLabel{
+	{"region", func(s *discovery.Server) string { return s.Region }},
+	{"instance_id", func(s *discovery.Server) string { return s.InstanceID }},
+	{"ip", func(s *discovery.Server) string { return s.IP }},
+	{"os", func(s *discovery.Server) string { return s.OS }},
+}
+
+type assetLabel struct {
+	name string
+	of   func(*discovery.Server) string
+}
+
+// infoLabels are all labels of server_info.
+func infoLabels(configured []string) []string {
+	names := slices.Clone(serverLabels)
+	for _, l := range assetLabels {
+		names = append(names, l.name)
+	}
+	return append(names, configured...)
+}
 
 // table returns all metrics but those about the process. configured are the
 // names of the labels that the configuration gives to servers.
@@ -46,7 +68,7 @@ func table(configured []string) []metric {
 func serverMetrics(configured []string) []metric {
 	return []metric{
 		{
-			name: "aliyun_vulscan_server_info", labels: slices.Concat(assetLabels, configured),
+			name: "aliyun_vulscan_server_info", labels: infoLabels(configured),
 			help:   "Always 1: what is known of a watched server, with its configured labels. Join it to other metrics on account and uuid.",
 			server: func(scan.View) (float64, bool) { return 1, true },
 		},

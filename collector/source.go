@@ -9,25 +9,25 @@ import (
 	"aliyun_vulscan_exporter/config"
 )
 
-// Indexes of a server's label values, which all its metrics share. The values of configured labels
-// follow.
+// Indexes of a server's label values, which all its metrics share. The values of assetLabels follow,
+// and then those of configured labels.
 const (
 	placeAccount = iota
 	placeUUID
 	placeServer
-	placeRegion
-	placeInstanceID
-	placeIP
-	placeOS
 	placeTaskID
 	placeType
 	placeCode
-	placeConfigured
+	placeAsset
 )
 
 // placeNames are the names of these labels.
 func placeNames(configured []string) []string {
-	return append([]string{"account", "uuid", "server", "region", "instance_id", "ip", "os", "task_id", "type", "code"}, configured...)
+	names := []string{"account", "uuid", "server", "task_id", "type", "code"}
+	for _, l := range assetLabels {
+		names = append(names, l.name)
+	}
+	return append(names, configured...)
 }
 
 // source makes series of what a store holds.
@@ -110,7 +110,7 @@ func (s *source) Load(g *scan.Group) version { return version{g.Load(), s.clock.
 // Collect implements expose.Source.
 func (s *source) Collect(v version, now time.Time, e *expose.Emitter) (sum, time.Time) {
 	totals, until := &scan.Totals{}, scan.Instant(0)
-	values := make([]string, placeConfigured+len(s.configured))
+	values := make([]string, placeAsset+len(assetLabels)+len(s.configured))
 	values[placeAccount] = v.records.Account
 	for view := range v.records.Views(scan.InstantOf(now), v.step) {
 		s.emit(view, values, e)
@@ -126,9 +126,11 @@ func (s *source) Collect(v version, now time.Time, e *expose.Emitter) (sum, time
 func (s *source) emit(v scan.View, values []string, e *expose.Emitter) {
 	asset := v.Target.Asset()
 	values[placeUUID], values[placeServer] = v.Target.UUID, v.Target.Name
-	values[placeRegion], values[placeInstanceID], values[placeIP], values[placeOS] = asset.Region, asset.InstanceID, asset.IP, asset.OS
+	for i, l := range assetLabels {
+		values[placeAsset+i] = l.of(&asset)
+	}
 	for i, name := range s.configured {
-		values[placeConfigured+i] = v.Target.Labels[name]
+		values[placeAsset+len(assetLabels)+i] = v.Target.Labels[name]
 	}
 	for i := range s.rows {
 		if m := &s.rows[i]; m.server != nil {

@@ -48,7 +48,7 @@ func accountOf(servers ...config.Server) config.Account {
 func listed(names ...string) discovery.Found {
 	found := discovery.Found{Servers: discovery.List[discovery.Server]{At: time.Now()}}
 	for _, name := range names {
-		found.Servers.Items = append(found.Servers.Items, discovery.Server{UUID: name, Name: name, Types: []string{"cve"}})
+		found.Servers.Items = append(found.Servers.Items, discovery.Server{Instance: sas.Instance{UUID: name, Name: name}, Types: []string{"cve"}})
 	}
 	return found
 }

@@ -12,6 +12,7 @@ import (
 
 	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/discovery"
+	"aliyun_vulscan_exporter/internal/sas"
 )
 
 // arranged is an account with so many servers.
@@ -189,14 +190,14 @@ func TestTargetsAreTheSameIfTheyArePolledAndShownAlike(t *testing.T) {
 	full := func() *Target {
 		return &Target{
 			Server:    config.Server{UUID: "u", Name: "n", TaskIDs: []string{"t"}, Types: []string{"cve"}, Labels: map[string]string{"a": "b"}},
-			AssetInfo: &discovery.Server{UUID: "u", IP: "10.0.0.1"},
+			AssetInfo: &discovery.Server{Instance: sas.Instance{UUID: "u", IP: "10.0.0.1"}},
 		}
 	}
 	wantEqual(t, "alike", full().Same(full()), true)
 	for name, change := range map[string]func(*Target){
 		"UUID": func(t *Target) { t.UUID = "U" }, "name": func(t *Target) { t.Name = "m" }, "tasks": func(t *Target) { t.TaskIDs = nil },
 		"types": func(t *Target) { t.Types = []string{"sca"} }, "labels": func(t *Target) { t.Labels = map[string]string{"a": "c"} },
-		"address": func(t *Target) { t.AssetInfo = &discovery.Server{UUID: "u"} }, "nothing discovered": func(t *Target) { t.AssetInfo = nil },
+		"address": func(t *Target) { t.AssetInfo = &discovery.Server{Instance: sas.Instance{UUID: "u"}} }, "nothing discovered": func(t *Target) { t.AssetInfo = nil },
 	} {
 		other := full()
 		change(other)

@@ -31,13 +31,8 @@ type API interface {
 
 // Server is a discovered server.
 type Server struct {
-	UUID string // as the service writes it, maybe with the prefix "inet-"
-	// Name is the instance's, or the UUID where it has none.
-	Name string
-	// InstanceID, Region, IP and OS are empty where the service did not say.
-	InstanceID, Region, IP, OS string
-	// Online says whether the server's agent reports to Security Center.
-	Online bool
+	// Instance is as the service lists it; its Name is the UUID where it has none.
+	sas.Instance
 	// Types are those of the account that exist for the server's system; at
 	// least one. Other servers may share the slice.
 	Types []string
@@ -45,8 +40,7 @@ type Server struct {
 
 // Same reports whether two servers are polled and shown alike.
 func (s *Server) Same(as *Server) bool {
-	return s.UUID == as.UUID && s.Name == as.Name && s.InstanceID == as.InstanceID && s.Region == as.Region &&
-		s.IP == as.IP && s.OS == as.OS && s.Online == as.Online && slices.Equal(s.Types, as.Types)
+	return s.Instance == as.Instance && slices.Equal(s.Types, as.Types)
 }
 
 // List is what is known of one kind. Its items must not be changed.

@@ -21,7 +21,7 @@ func TestTasksAndServersAreFoundAtOnce(t *testing.T) {
 		found := w.known()
 		wantEqual(t, "servers", len(found.Servers.Items), 250)
 		for i, s := range fleet.Servers() {
-			want := Server{UUID: s.UUID, Name: s.Name, InstanceID: s.InstanceID, Region: s.RegionID, IP: s.IP, OS: s.OS, Online: true, Types: []string{"cve", "sys", "cms", "sca"}}
+			want := Server{Instance: sas.Instance{UUID: s.UUID, Name: s.Name, InstanceID: s.InstanceID, Region: s.RegionID, IP: s.IP, OS: s.OS, Online: true}, Types: []string{"cve", "sys", "cms", "sca"}}
 			wantEqual(t, "server", found.Servers.Items[i], want)
 		}
 		wantEqual(t, "tasks", len(found.Tasks.Items), 7)

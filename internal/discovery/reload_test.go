@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/go-kit/log"
+
+	"aliyun_vulscan_exporter/internal/sas"
 )
 
 // A reload reads the lists anew, and what was known stays until they are read.
@@ -31,7 +33,7 @@ func TestWhatAnEarlierRunKnewStaysUntilAListLacksIt(t *testing.T) {
 // The list that is read first does not hide what is known of the other.
 func TestWhatAnEarlierRunKnewIsToldWithTheFirstList(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		known := Found{Servers: List[Server]{Items: []Server{{UUID: uuidOf(1)}}, At: time.Now()}}
+		known := Found{Servers: List[Server]{Items: []Server{{Instance: sas.Instance{UUID: uuidOf(1)}}}, At: time.Now()}}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		var told []Found
@@ -47,7 +49,7 @@ func TestWhatAnEarlierRunKnewIsToldWithTheFirstList(t *testing.T) {
 // The reload turns the discovery of one kind off.
 func TestWhatIsNoLongerDiscoveredIsForgotten(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		known := Found{Servers: List[Server]{Items: []Server{{UUID: uuidOf(1)}}, At: time.Now()}}
+		known := Found{Servers: List[Server]{Items: []Server{{Instance: sas.Instance{UUID: uuidOf(1)}}}, At: time.Now()}}
 		w := startWorldOf(t, one(), Options{Tasks: everyTask(), Known: known}, (&service{tasks: times(1, taskEntry)}).answer)
 		pass(time.Second)
 		wantEqual(t, "tasks", len(w.known().Tasks.Items), 1)

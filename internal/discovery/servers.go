@@ -103,10 +103,8 @@ func (f serverFinder) find(ctx context.Context) (listing[Server], error) {
 		} else {
 			followed++
 		}
-		found.items = append(found.items, Server{
-			UUID: i.UUID, Name: cmp.Or(i.Name, i.UUID), InstanceID: i.ID,
-			Region: i.Region, IP: i.IP, OS: i.OS, Online: i.Online, Types: types,
-		})
+		i.Name = cmp.Or(i.Name, i.UUID)
+		found.items = append(found.items, Server{i, types})
 	}
 	if followed == 0 && len(r.items) > 0 {
 		found.remark = remark{msg: "the settings leave out every server", detail: []any{

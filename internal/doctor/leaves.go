@@ -71,7 +71,7 @@ func (e *examination) uuidOf(s sas.ServerScan) string {
 		if s.UUID != "" {
 			return sas.UUIDKey(i.UUID) == s.UUID
 		}
-		return i.ID == s.InstanceID
+		return i.InstanceID == s.InstanceID
 	})
 	if at >= 0 {
 		return e.instances[at].UUID

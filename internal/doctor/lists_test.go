@@ -134,7 +134,7 @@ func TestItIsSaidUnderWhichIDsDetailsAreKnown(t *testing.T) {
 // instance IDs are as good where the list of servers tells whose they are.
 func TestServersOfAListAreAskedAboutAsTheServiceWritesThem(t *testing.T) {
 	const prefixed = "inet-5d55af3c-35f3-4d4d-8ccc-8c5443b00001"
-	e := &examination{instances: []sas.Instance{{UUID: prefixed, ID: "i-1"}}}
+	e := &examination{instances: []sas.Instance{{UUID: prefixed, InstanceID: "i-1"}}}
 	for _, s := range []sas.ServerScan{{UUID: sas.UUIDKey(prefixed)}, {InstanceID: "i-1"}} {
 		if got := e.uuidOf(s); got != prefixed {
 			t.Errorf("%+v: got %q", s, got)

@@ -31,8 +31,9 @@ type InstanceQuery struct {
 // empty where the service did not say; only UUID never is.
 type Instance struct {
 	UUID string // as the service writes it, maybe with the prefix "inet-"
-	ID   string // such as i-m5e...
-	Name string
+	// InstanceID is such as i-m5e...
+	InstanceID string
+	Name       string
 	// Region is the ID of the server's region.
 	Region string
 	// IP is the private address, else the public one.
@@ -81,8 +82,7 @@ func (c *Client) Instances(ctx context.Context, q InstanceQuery) (*Page[Instance
 
 func (t anomalyCounter) instance(o object) (i Instance, id string) {
 	i = Instance{
-		UUID:   t.text(o["Uuid"]),
-		ID:     t.text(o["InstanceId"]),
+		UUID: t.text(o["Uuid"]), InstanceID: t.text(o["InstanceId"]),
 		Name:   t.text(o["InstanceName"]),
 		Region: cmp.Or(t.text(o["RegionId"]), t.text(o["Region"])),
 		IP:     cmp.Or(t.text(o["IntranetIp"]), t.text(o["Ip"]), t.text(o["InternetIp"])),

@@ -39,7 +39,7 @@ func TestInstancesAreReadWhateverTheirFields(t *testing.T) {
 		anomalies map[Anomaly]int
 	}{
 		{name: "the documented example", body: exampleInstances, instances: []Instance{{
-			UUID: exampleUUID, ID: "i-m5xxxx", Name: "web-1", Region: "cn-hangzhou", IP: "10.0.0.5", OS: "linux", Online: true,
+			UUID: exampleUUID, InstanceID: "i-m5xxxx", Name: "web-1", Region: "cn-hangzhou", IP: "10.0.0.5", OS: "linux", Online: true,
 		}}},
 		{name: "a UUID with a prefix", body: uuid(`"inet-` + exampleUUID + `"`), instances: one("inet-" + exampleUUID)},
 		{name: "an empty UUID", body: uuid(`""`), anomalies: missing},
@@ -154,7 +154,7 @@ func FuzzDecodeInstances(f *testing.F) {
 		checkDecodedPage(t, instances)
 		seen := make(map[string]bool)
 		for _, i := range instances.Items {
-			checkFits(t, i.UUID, i.ID, i.Name, i.Region, i.IP, i.OS)
+			checkFits(t, i.UUID, i.InstanceID, i.Name, i.Region, i.IP, i.OS)
 			if key := strings.ToLower(i.UUID); !uuidShape.MatchString(i.UUID) || seen[key] {
 				t.Errorf("got %+v", i)
 			} else {

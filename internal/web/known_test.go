@@ -54,7 +54,7 @@ func knowing(t *testing.T) http.Handler {
 		return scan.NewEntry(&scan.Record{
 			Target: &scan.Target{
 				Server:    config.Server{UUID: uuid, Name: name, TaskIDs: []string{rootTask}, Types: []string{"cve", "sca"}},
-				AssetInfo: &discovery.Server{UUID: uuid, Name: name, InstanceID: "i-1", Online: online},
+				AssetInfo: &discovery.Server{Instance: sas.Instance{UUID: uuid, Name: name, InstanceID: "i-1", Online: online}},
 			},
 			Polled: true, LastSuccess: ago(time.Second), Total: int64(len(subtasks)), Subtasks: subtasks,
 			Problem:     problem,

@@ -10,6 +10,7 @@ import (
 	"aliyun_vulscan_exporter/collector/scan"
 	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/discovery"
+	"aliyun_vulscan_exporter/internal/sas"
 )
 
 // groups are what /sd answers with.
@@ -35,9 +36,9 @@ func TestWatchedServersAreServedAsTargets(t *testing.T) {
 	listed := scan.Target{Server: config.Server{UUID: "u-2", Name: "<b>"}}
 	discovered := scan.Target{
 		Server:    config.Server{UUID: "u-1", Name: `web "1"`, Labels: map[string]string{"team": "shop"}},
-		AssetInfo: &discovery.Server{Region: "cn-hangzhou", InstanceID: "i-1", IP: "10.0.0.1", OS: "linux"},
+		AssetInfo: &discovery.Server{Instance: sas.Instance{Region: "cn-hangzhou", InstanceID: "i-1", IP: "10.0.0.1", OS: "linux"}},
 	}
-	ipv6 := scan.Target{Server: config.Server{UUID: "u-3"}, AssetInfo: &discovery.Server{IP: "2001:db8::1"}}
+	ipv6 := scan.Target{Server: config.Server{UUID: "u-3"}, AssetInfo: &discovery.Server{Instance: sas.Instance{IP: "2001:db8::1"}}}
 	o := options()
 	o.Targets = func() []collector.Target {
 		return []collector.Target{{Account: "a", Target: &discovered}, {Account: "a", Target: &listed}, {Account: "a", Target: &ipv6}}

@@ -1,6 +1,6 @@
-// Command aliyun_vulscan_exporter exports the vulnerability scans of Alibaba
-// Cloud Security Center to Prometheus. This file holds flags, wiring and
-// signals; what the program does is in its packages.
+// Command aliyun_vulscan_exporter exports the vulnerability scans of Alibaba Cloud Security Center
+// to Prometheus. This file holds flags, wiring and signals; what the program does is in its
+// packages.
 package main
 
 import (
@@ -41,8 +41,7 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the program. It catches signals before it does anything else, and
-// returns the exit code.
+// run is the program. It catches signals before it does anything else, and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	signal.Ignore(syscall.SIGPIPE) // a log that nobody reads any more ends nothing
 	hangup := make(chan os.Signal, 1)
@@ -78,8 +77,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// load returns the configuration: the file's or, for the demo, that of a
-// simulator which it starts.
+// load returns the configuration: the file's or, for the demo, that of a simulator which it starts.
 func load(ctx context.Context, f *commandline.Flags) (*config.Config, error) {
 	if !f.Demo {
 		return config.Load(f.ConfigFile)
@@ -91,8 +89,8 @@ func load(ctx context.Context, f *commandline.Flags) (*config.Config, error) {
 	return config.Parse("demo", simulator.DemoConfig(running.URL, f.DemoServers))
 }
 
-// export polls, and prints the metrics once or serves them, until ctx ends;
-// stop ends it. It returns the exit code.
+// export polls, and prints the metrics once or serves them, until ctx ends; stop ends it. It
+// returns the exit code.
 func export(ctx context.Context, stop func(), hangup <-chan os.Signal, f *commandline.Flags, cfg *config.Config, stdout, stderr io.Writer) int {
 	logger, bridged := f.Loggers(stderr)
 	level.Info(logger).Log("msg", "starting "+program, "version", version.Info(), "build", version.BuildContext())

@@ -13,9 +13,8 @@ import (
 	"aliyun_vulscan_exporter/internal/processtest"
 )
 
-// TestMain makes this test binary be the exporter where processtest asks for
-// that, so that its tests see the race detector's reports of the program, and
-// goroutines that it leaves behind.
+// TestMain makes this test binary be the exporter where processtest asks for that, so that its
+// tests see the race detector's reports of the program, and goroutines that it leaves behind.
 func TestMain(m *testing.M) {
 	if os.Getenv(processtest.AsProgram) == "" {
 		os.Exit(m.Run())

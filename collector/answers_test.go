@@ -25,8 +25,8 @@ func simulated(name string) simulator.Account {
 	return simulator.Account{Name: name, AccessKeyID: "LTAI" + name + "keyid", AccessKeySecret: name + "-secret-of-the-key"}
 }
 
-// yamlAccount is one account of a configuration; more are settings, a line
-// each, and servers are as serverYAML writes them.
+// yamlAccount is one account of a configuration; more are settings, a line each, and servers are as
+// serverYAML writes them.
 func yamlAccount(name, more string, servers ...string) string {
 	a := simulated(name)
 	var b strings.Builder
@@ -110,8 +110,7 @@ func (r reply) write(w http.ResponseWriter) {
 	_, _ = w.Write([]byte(r.body)) // the caller may have gone
 }
 
-// subtasks is the body of an answer; each one is "task/type/status" or
-// "task/type/status/code".
+// subtasks is the body of an answer; each one is "task/type/status" or "task/type/status/code".
 func subtasks(list ...string) string {
 	type entry struct{ Type, Status, Code string }
 	type task struct {
@@ -157,8 +156,8 @@ func upIs(server int, value any) string {
 	return labelled("server_up", fmt.Sprintf(`,server="web-%d",uuid="%s"`, server, uuid(server)), value)
 }
 
-// wants compares the exposition of some families, without their namespace,
-// with text; the lines of HELP and TYPE need not be given.
+// wants compares the exposition of some families, without their namespace, with text; the lines of
+// HELP and TYPE need not be given.
 func (w *world) wants(families, text string) {
 	w.t.Helper()
 	if err := differs(w, families, text); err != nil {
@@ -195,8 +194,8 @@ func differs(g prometheus.Gatherer, families, text string) error {
 	return testutil.GatherAndCompare(g, strings.NewReader(headers.String()), names...)
 }
 
-// value sums the samples of a metric that have some labels, each as
-// "type=cve"; of a histogram, the number of observations.
+// value sums the samples of a metric that have some labels, each as "type=cve"; of a histogram, the
+// number of observations.
 func (w *world) value(name string, labels ...string) (sum float64) {
 	w.t.Helper()
 	found, err := w.Gather()

@@ -60,8 +60,8 @@ func TestCodesUnderOtherAreCountedWhenTheyBegin(t *testing.T) {
 	})
 }
 
-// A service that invents a type for every subtask fills nothing, and hides no
-// documented type, be it that of a server that is asked later.
+// A service that invents a type for every subtask fills nothing, and hides no documented type, be
+// it that of a server that is asked later.
 func TestTypesBeyond20AreOther(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "state")

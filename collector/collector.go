@@ -12,9 +12,9 @@ import (
 	"aliyun_vulscan_exporter/collector/scan"
 )
 
-// Collector makes metrics and an Overview of what a store holds. As a
-// prometheus.Collector it has what happened while accounts were polled; Scrape
-// has everything that is known of accounts, servers and subtasks.
+// Collector makes metrics and an Overview of what a store holds. As a prometheus.Collector it has
+// what happened while accounts were polled; Scrape has everything that is known of accounts,
+// servers and subtasks.
 type Collector struct {
 	// Events counts what happens while accounts are polled.
 	Events *Events
@@ -48,14 +48,14 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// Scrape returns all that is known of accounts, servers and subtasks. It waits
-// neither for the API nor for a poll.
+// Scrape returns all that is known of accounts, servers and subtasks. It waits neither for the API
+// nor for a poll.
 func (c *Collector) Scrape(encoding expose.Encoding) *expose.Scrape {
 	return c.current().Scrape(encoding)
 }
 
-// current returns the engine for the labels that servers are configured with: a
-// reload may change them.
+// current returns the engine for the labels that servers are configured with: a reload may change
+// them.
 func (c *Collector) current() *engine {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -251,8 +251,8 @@ func TestPollingOnceDiscoversFirst(t *testing.T) {
 	})
 }
 
-// Servers of the configuration do not go ahead of discovery: of what it finds
-// they would not be asked any more.
+// Servers of the configuration do not go ahead of discovery: of what it finds they would not be
+// asked any more.
 func TestPollingOnceAsksForDiscoveredTasks(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a := simulated("main")

@@ -11,12 +11,10 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
-// maxExemplarRunes keeps a task ID within what an exemplar may hold (128 with
-// the label's name).
+// maxExemplarRunes keeps a task ID within what an exemplar may hold (128 with the label's name).
 const maxExemplarRunes = 100
 
-// Events counts what happens while accounts are polled. It is safe for
-// concurrent use.
+// Events counts what happens while accounts are polled. It is safe for concurrent use.
 type Events struct {
 	requests, failures, anomalies *prometheus.CounterVec
 	requestDuration, scanDuration *prometheus.HistogramVec
@@ -62,8 +60,7 @@ func (e *Events) Shard(shard, total int) {
 	e.shard.WithLabelValues(strconv.Itoa(shard), strconv.Itoa(total)).Set(1)
 }
 
-// Watch makes an account's counters visible at 0, so that rates see their first
-// increase.
+// Watch makes an account's counters visible at 0, so that rates see their first increase.
 func (e *Events) Watch(c *config.Account) {
 	actions := []string{sas.ActionVulCheckTaskStatusDetail}
 	if c.Discovery.Tasks != nil {

@@ -8,9 +8,8 @@ import (
 	"aliyun_vulscan_exporter/collector/expose"
 )
 
-// ConstMetrics returns a collector of what Scrape returns, which makes every
-// metric anew with client_golang: the oracle of tests, and what benchmarks are
-// compared with.
+// ConstMetrics returns a collector of what Scrape returns, which makes every metric anew with
+// client_golang: the oracle of tests, and what benchmarks are compared with.
 func (c *Collector) ConstMetrics() prometheus.Collector { return constMetrics{c} }
 
 type constMetrics struct{ collector *Collector }

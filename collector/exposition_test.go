@@ -53,8 +53,8 @@ func scraped(t testing.TB, h http.Handler, accept, encoding string) io.Reader {
 	return inflated
 }
 
-// readable returns an exposition as lines in the order of names and labels. Of
-// protobuf it is the text format of what was decoded, with creation times.
+// readable returns an exposition as lines in the order of names and labels. Of protobuf it is the
+// text format of what was decoded, with creation times.
 func readable(t testing.TB, body io.Reader, accept string) []string {
 	t.Helper()
 	var text strings.Builder
@@ -109,8 +109,8 @@ func compareWithPromhttp(t testing.TB, c *collector.Collector) {
 	}
 }
 
-// At every moment of a fleet's life: scans move, fail, stall, servers answer
-// badly, values become stale, the configuration changes.
+// At every moment of a fleet's life: scans move, fail, stall, servers answer badly, values become
+// stale, the configuration changes.
 func TestEveryFormatSaysWhatClientGolangMakesOfTheSameData(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		var broken atomic.Bool
@@ -151,8 +151,7 @@ func TestEveryFormatSaysWhatClientGolangMakesOfTheSameData(t *testing.T) {
 	})
 }
 
-// FuzzRecords compares what every format says of any records with what
-// client_golang makes of them.
+// FuzzRecords compares what every format says of any records with what client_golang makes of them.
 func FuzzRecords(f *testing.F) {
 	f.Add("web-1", "ad8afca3914a5fff4636e67f18e259c7", "cve", "push_command_failed", 4.0, int64(1764000000123), uint8(3), "red")
 	f.Add(`a "b" \c`, "line\nbreak", "", `\`, -1.0, int64(0), uint8(0), `"`)

@@ -69,8 +69,8 @@ func TestLastChangeFollowsStatusAndCode(t *testing.T) {
 	})
 }
 
-// A server whose tasks take two calls, of which one fails, keeps what was
-// known of the failed one and takes what the other says.
+// A server whose tasks take two calls, of which one fails, keeps what was known of the failed one
+// and takes what the other says.
 func TestHalfFailedPollKeepsTheOtherHalf(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newHalves()

@@ -11,8 +11,8 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
-// largeFleet is a store that knows a fleet which nobody polls: what is known of
-// it changes when a benchmark says so.
+// largeFleet is a store that knows a fleet which nobody polls: what is known of it changes when a
+// benchmark says so.
 type largeFleet struct {
 	*collector.Collector
 	store   *scan.Store
@@ -22,8 +22,8 @@ type largeFleet struct {
 	random  *rand.Rand
 }
 
-// newLargeFleet makes a fleet of servers with four subtasks each. A tenth of
-// them fails; one in fifty subtasks that change does otherwise than before.
+// newLargeFleet makes a fleet of servers with four subtasks each. A tenth of them fails; one in
+// fifty subtasks that change does otherwise than before.
 func newLargeFleet(servers int) *largeFleet {
 	f := &largeFleet{random: rand.New(rand.NewPCG(1, 2)), store: scan.NewStore()}
 	f.Collector = collector.New(f.store, scan.NewClock(time.Now))

@@ -7,8 +7,8 @@ import (
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// halves answers the two questions of a server with 60 tasks: the first has
-// 50 of them. An empty answer is a failure.
+// halves answers the two questions of a server with 60 tasks: the first has 50 of them. An empty
+// answer is a failure.
 type halves struct {
 	mu            sync.Mutex
 	first, second string

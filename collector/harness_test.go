@@ -48,8 +48,7 @@ func (l *lines) severe() []string {
 	return found
 }
 
-// world is a Collector, the Security Center that it polls by HTTP, and what
-// passed between them.
+// world is a Collector, the Security Center that it polls by HTTP, and what passed between them.
 type world struct {
 	t         *testing.T
 	store     *scan.Store
@@ -65,8 +64,8 @@ type world struct {
 	asked []*simulator.Request
 }
 
-// startWorld serves a simulator in memory and polls it as the configuration
-// says. It ends with the test.
+// startWorld serves a simulator in memory and polls it as the configuration says. It ends with the
+// test.
 func startWorld(t *testing.T, o simulator.Options, text string) *world {
 	t.Helper()
 	w := prepareWorld(t, o, false)
@@ -80,8 +79,8 @@ func prepareWorld(t *testing.T, o simulator.Options, once bool) *world {
 	return prepareWorldWith(t, o, poll.Options{Once: once})
 }
 
-// prepareWorldWith is prepareWorld with options of the Collector; those that
-// make the world are filled in.
+// prepareWorldWith is prepareWorld with options of the Collector; those that make the world are
+// filled in.
 func prepareWorldWith(t *testing.T, o simulator.Options, options poll.Options) *world {
 	t.Helper()
 	w := &world{t: t, log: &lines{}, store: scan.NewStore(), clock: options.Clock}
@@ -184,8 +183,8 @@ func (w *world) questionsOf(uuid string) []*simulator.Request {
 	return found
 }
 
-// Gather implements prometheus.Gatherer: it returns everything published, as a
-// scraper that asks for protobuf reads it.
+// Gather implements prometheus.Gatherer: it returns everything published, as a scraper that asks
+// for protobuf reads it.
 func (w *world) Gather() ([]*dto.MetricFamily, error) {
 	r := httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody)
 	r.Header.Set("Accept", "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited")

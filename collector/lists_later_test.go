@@ -128,8 +128,7 @@ func TestTypesThatAReloadAddsAreAskedForAtOnce(t *testing.T) {
 	})
 }
 
-// A task that is found late may have ended before a server's last poll, which did
-// not ask for it.
+// A task that is found late may have ended before a server's last poll, which did not ask for it.
 func TestScansOfATaskThatIsFoundLateAreNews(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c, s := newTaskCenter(2), newScript()

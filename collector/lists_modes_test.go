@@ -55,8 +55,8 @@ func TestPollingOnceWithoutLists(t *testing.T) {
 	}
 }
 
-// No server is watched by two shards. Each publishes the sums of the whole list,
-// as it does other facts about tasks.
+// No server is watched by two shards. Each publishes the sums of the whole list, as it does other
+// facts about tasks.
 func TestShardsShareTheServersOfAListAndNotItsSums(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a := simulated("main")
@@ -92,8 +92,8 @@ func TestShardsShareTheServersOfAListAndNotItsSums(t *testing.T) {
 	})
 }
 
-// Running tasks stay although newer ones come, each with its list, and what a
-// task that is followed no more has said leaves at once; counters stay.
+// Running tasks stay although newer ones come, each with its list, and what a task that is followed
+// no more has said leaves at once; counters stay.
 func TestTasksThatAreFollowedNoMoreLeaveAtOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c, s := newTaskCenter(2), newScript()
@@ -135,8 +135,7 @@ func keysOfCounts(counts map[string]float64) []string {
 	return keys
 }
 
-// So does what was answered under another ID than that asked for, with the last
-// task.
+// So does what was answered under another ID than that asked for, with the last task.
 func TestSubtasksUnderOtherIDsLeaveWithTheLastTask(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a := simulated("main")

@@ -16,8 +16,8 @@ func startedAt(task string, server, status int, after time.Duration) string {
 	return strings.Replace(leafOf(task, server, status), `"TaskStartTime":0`, fmt.Sprintf(`"TaskStartTime":%d`, time.Unix(epoch, 0).Add(after).UnixMilli()), 1)
 }
 
-// Who failed or timed out is polled first, then who completed, then who started,
-// those first that started first, and all others after them.
+// Who failed or timed out is polled first, then who completed, then who started, those first that
+// started first, and all others after them.
 func TestNewsOfListsComesInItsOrder(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c, s := newTaskCenter(16), newScript()
@@ -60,9 +60,8 @@ func TestNewsOfListsComesInItsOrder(t *testing.T) {
 	})
 }
 
-// While a fleet rests under complete lists, each server is polled once in
-// stale_after, and nothing goes stale; once the lists fail it is polled as
-// without them.
+// While a fleet rests under complete lists, each server is polled once in stale_after, and nothing
+// goes stale; once the lists fail it is polled as without them.
 func TestAFleetAtRestIsPolledSeldomAndNeverStale(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c, s := newTaskCenter(20), newScript()
@@ -115,8 +114,8 @@ func TestAFleetAtRestIsPolledSeldomAndNeverStale(t *testing.T) {
 	})
 }
 
-// A fleet so large that its quota is not enough for one poll in stale_after does
-// not go stale either; the time of its last success stays that of its last poll.
+// A fleet so large that its quota is not enough for one poll in stale_after does not go stale
+// either; the time of its last success stays that of its last poll.
 func TestALargeFleetAtRestDoesNotGoStale(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a := simulated("main")

@@ -14,8 +14,7 @@ import (
 // isList reports whether a call is for a page of a task's list of servers.
 func isList(r *simulator.Request) bool { return r.Params.Get("RootTaskId") != "" }
 
-// shares counts the calls since a moment: all, those for lists, and those about
-// servers.
+// shares counts the calls since a moment: all, those for lists, and those about servers.
 func (w *world) shares(since time.Time) (all, lists, polls int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -33,8 +32,8 @@ func (w *world) shares(since time.Time) (all, lists, polls int) {
 	return all, lists, polls
 }
 
-// While both wait, lists and polls share the quota evenly; where either has
-// nothing to do, the other has all of it. No second sees more than the quota.
+// While both wait, lists and polls share the quota evenly; where either has nothing to do, the
+// other has all of it. No second sees more than the quota.
 func TestListsAndPollsShareTheQuota(t *testing.T) {
 	const rps, size = 5, 900
 	tests := map[string]struct {

@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// What lists say of each server is published as they have it, and leaves with
-// the task.
+// What lists say of each server is published as they have it, and leaves with the task.
 func TestServerScansArePublishedAsListed(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c, s := newTaskCenter(3), newScript()

@@ -7,10 +7,9 @@ import (
 	"aliyun_vulscan_exporter/collector/expose"
 )
 
-// BenchmarkMemory says what the exporter holds for each of 400,000 subtasks: the
-// targets of 100,000 servers and their records. What is encoded for scrapes is
-// counted apart, for each encoding, and so are the last changes of servers, when
-// each has as many as are held.
+// BenchmarkMemory says what the exporter holds for each of 400,000 subtasks: the targets of 100,000
+// servers and their records. What is encoded for scrapes is counted apart, for each encoding, and
+// so are the last changes of servers, when each has as many as are held.
 func BenchmarkMemory(b *testing.B) {
 	const servers, subtasks = 100_000, 400_000
 	for b.Loop() {

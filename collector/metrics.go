@@ -36,8 +36,8 @@ var (
 	subtaskLabels = []string{"account", "uuid", "server", "task_id", "type"}
 )
 
-// assetLabels are the labels of server_info that only discovery knows. A row
-// added here is a label more.
+// assetLabels are the labels of server_info that only discovery knows. A row added here is a label
+// more.
 var assetLabels = []assetLabel{
 	{"region", func(s *discovery.Server) string { return s.Region }},
 	{"instance_id", func(s *discovery.Server) string { return s.InstanceID }},
@@ -59,8 +59,8 @@ func infoLabels(configured []string) []string {
 	return append(names, configured...)
 }
 
-// table returns all metrics but those about the process. configured are the
-// names of the labels that the configuration gives to servers.
+// table returns all metrics but those about the process. configured are the names of the labels
+// that the configuration gives to servers.
 func table(configured []string) []metric {
 	return slices.Concat(serverMetrics(configured), subtaskMetrics(), sumMetrics(), accountMetrics(), taskMetrics(), eventMetrics())
 }

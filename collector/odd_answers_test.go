@@ -18,8 +18,8 @@ type oddAnswer struct {
 	result    string   // of the call; empty: ok
 }
 
-// before is what the server answered last, and all that is published of it
-// where the odd answer is none.
+// before is what the server answered last, and all that is published of it where the odd answer is
+// none.
 var before = []string{"t1/cve/3", "t1/sca/4/old"}
 
 func TestOddAnswers(t *testing.T) {

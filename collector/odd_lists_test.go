@@ -28,8 +28,7 @@ func failing(status int, code string) func(http.ResponseWriter, *simulator.Reque
 	return func(w http.ResponseWriter, r *simulator.Request, _ int) { r.Fail(w, status, code, "m") }
 }
 
-// detailed are the entries of servers 1 to 3 whose scans started, with any
-// DetailData.
+// detailed are the entries of servers 1 to 3 whose scans started, with any DetailData.
 func detailed(detail string) []string {
 	var list []string
 	for n := range 3 {
@@ -83,8 +82,7 @@ func oddTaskLists() map[string]oddList {
 	}
 }
 
-// fare lets half an hour pass of three servers in all conditions, and returns
-// when each was asked.
+// fare lets half an hour pass of three servers in all conditions, and returns when each was asked.
 func fare(t *testing.T, c *taskCenter, config string) (w *world, polls string) {
 	t.Helper()
 	s := newScript()

@@ -20,8 +20,8 @@ func agentIs(server, online int) string {
 	return labelled("server_agent_online", fmt.Sprintf(`,server="web-%d",uuid="%s"`, server, uuid(server)), online)
 }
 
-// An agent that is lost in a scan, of a server whose other scan fails, hides
-// nothing; one whose server is settled leaves.
+// An agent that is lost in a scan, of a server whose other scan fails, hides nothing; one whose
+// server is settled leaves.
 func TestAnAgentThatGoesOfflineHidesNothing(t *testing.T) {
 	for _, lists := range []bool{true, false} {
 		for _, kept := range []bool{true, false} {
@@ -172,8 +172,7 @@ func TestConfiguredServersTellOfTheirAgents(t *testing.T) {
 	})
 }
 
-// In a fleet whose agents are lost in every scan nothing is lost or counted
-// twice by that.
+// In a fleet whose agents are lost in every scan nothing is lost or counted twice by that.
 func TestFleetsThatLoseAgentsCountAsThoseThatDoNot(t *testing.T) {
 	figures := func(drop float64) string {
 		var got string

@@ -31,8 +31,8 @@ type AccountOverview struct {
 	scan.Totals
 	Status *scan.AccountStatus
 	Name   string
-	// Used is how many calls a second were made over the last minute, Lag how
-	// long the most overdue server has been due.
+	// Used is how many calls a second were made over the last minute, Lag how long the most overdue
+	// server has been due.
 	Used float64
 	Lag  time.Duration
 
@@ -43,8 +43,7 @@ type AccountOverview struct {
 
 // Progress counts the published subtasks of one type by their result. Each subtask is counted once.
 type Progress struct {
-	// ByStatus counts those without an error code, in the order of
-	// scan.StatusNames.
+	// ByStatus counts those without an error code, in the order of scan.StatusNames.
 	ByStatus []int
 	// Failed counts those with an error code, whatever their status.
 	Failed int
@@ -153,8 +152,7 @@ func (o *Overview) add(a *scan.Account, step time.Duration) {
 	o.Accounts = append(o.Accounts, of)
 }
 
-// addProgress counts a server's subtasks. Those that are too old to be published
-// are not counted.
+// addProgress counts a server's subtasks. Those that are too old to be published are not counted.
 func (a *AccountOverview) addProgress(v scan.View) {
 	if v.Stale() {
 		return

@@ -106,9 +106,8 @@ func TestFailingServersAreSpread(t *testing.T) {
 	})
 }
 
-// Where the quota is short, servers with unfinished scans are polled, and
-// those that are settled wait. However many calls may be in flight, a server is
-// chosen only when its call may start.
+// Where the quota is short, servers with unfinished scans are polled, and those that are settled
+// wait. However many calls may be in flight, a server is chosen only when its call may start.
 func TestUnfinishedServersComeFirst(t *testing.T) {
 	for _, concurrency := range []int{1, 40} {
 		t.Run(fmt.Sprint("concurrency ", concurrency), func(t *testing.T) {

@@ -45,8 +45,8 @@ func TestFirstPageOfALargeFleetIsSmall(t *testing.T) {
 	t.Logf("%d KiB", size>>10)
 }
 
-// BenchmarkStatusPage loads pages of 100,000 servers. What they show is gathered
-// anew for the first one in a second.
+// BenchmarkStatusPage loads pages of 100,000 servers. What they show is gathered anew for the first
+// one in a second.
 func BenchmarkStatusPage(b *testing.B) {
 	fleet := newLargeFleet(100_000)
 	fleet.changeAll()

@@ -38,8 +38,8 @@ type polling struct {
 	throttled int
 }
 
-// startPolling begins to poll so many servers, as the settings of the account
-// say. The simulator grants so many calls a second; 0: any number.
+// startPolling begins to poll so many servers, as the settings of the account say. The simulator
+// grants so many calls a second; 0: any number.
 func startPolling(b *testing.B, servers int, settings string, granted int) *polling {
 	b.Helper()
 	p := &polling{}
@@ -81,8 +81,7 @@ func startPolling(b *testing.B, servers int, settings string, granted int) *poll
 	return p
 }
 
-// count gives the calls since begin, and the most that arrived within any
-// second.
+// count gives the calls since begin, and the most that arrived within any second.
 func (p *polling) count(begin time.Time) (calls, most int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -133,8 +132,8 @@ func (p *polling) during(d time.Duration) (calls, most int) {
 	return p.count(begin)
 }
 
-// BenchmarkPollingBesideScrapes polls as fast as it can, alone and while one
-// scrape follows the other without a pause.
+// BenchmarkPollingBesideScrapes polls as fast as it can, alone and while one scrape follows the
+// other without a pause.
 func BenchmarkPollingBesideScrapes(b *testing.B) {
 	const settings = "  requests_per_second: 1000\n  concurrency: 32\n  poll_interval: 1s\n  settled_interval: 1s\n"
 	for b.Loop() {
@@ -181,8 +180,8 @@ func (p *polling) scrapeUntil(ctx context.Context, b *testing.B) (scrapes int) {
 	}
 }
 
-// BenchmarkPollingBesideReaders polls 10,000 servers as fast as 1,000 calls a
-// second allow, alone and while 50 readers load one page after the other.
+// BenchmarkPollingBesideReaders polls 10,000 servers as fast as 1,000 calls a second allow, alone
+// and while 50 readers load one page after the other.
 func BenchmarkPollingBesideReaders(b *testing.B) {
 	const settings = "  requests_per_second: 1000\n  concurrency: 32\n  poll_interval: 1s\n  settled_interval: 1s\n"
 	for b.Loop() {
@@ -215,9 +214,8 @@ func BenchmarkPollingBesideReaders(b *testing.B) {
 	}
 }
 
-// BenchmarkCall is a whole poll, from the schedule to the record: signature,
-// HTTP over loopback, decoding. The simulator runs in the same process, so that
-// its CPU time counts too.
+// BenchmarkCall is a whole poll, from the schedule to the record: signature, HTTP over loopback,
+// decoding. The simulator runs in the same process, so that its CPU time counts too.
 func BenchmarkCall(b *testing.B) {
 	for b.Loop() {
 		p := startPolling(b, 10_000, "  requests_per_second: 10000\n  concurrency: 8\n  poll_interval: 1s\n  settled_interval: 1s\n", 0)

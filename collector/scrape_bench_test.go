@@ -25,9 +25,8 @@ const seriesPerServer = 12.8
 
 const changedIn = 100 // one server of so many answers between two scrapes
 
-// BenchmarkScrape times whole HTTP scrapes over loopback, 1% of the servers
-// having changed since the last, beside client_golang's const metrics of the
-// same series in the same format.
+// BenchmarkScrape times whole HTTP scrapes over loopback, 1% of the servers having changed since
+// the last, beside client_golang's const metrics of the same series in the same format.
 func BenchmarkScrape(b *testing.B) {
 	formats := []struct{ name, accept string }{{"text", acceptText}, {"openmetrics", acceptOpenMetrics}, {"protobuf", acceptProtobuf}}
 	for _, series := range []int{10_000, 100_000, 800_000} {
@@ -71,8 +70,7 @@ func constMetricsOf(fleet *largeFleet) http.Handler {
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true, EnableOpenMetricsTextCreatedSamples: true})
 }
 
-// scrapes times scrapes from request to the answer's last byte, and returns what
-// one takes.
+// scrapes times scrapes from request to the answer's last byte, and returns what one takes.
 func scrapes(b *testing.B, h http.Handler, change func(), accept, encoding string) time.Duration {
 	server := httptest.NewServer(h)
 	defer server.Close()
@@ -88,8 +86,8 @@ func scrapes(b *testing.B, h http.Handler, change func(), accept, encoding strin
 	return b.Elapsed() / time.Duration(b.N)
 }
 
-// inTurn times scrapes of text and the same bytes sent from memory, one after
-// the other: what else the machine does then slows both. It compares medians.
+// inTurn times scrapes of text and the same bytes sent from memory, one after the other: what else
+// the machine does then slows both. It compares medians.
 func inTurn(b *testing.B, h, memory http.Handler, change func()) {
 	ours, loopback := httptest.NewServer(h), httptest.NewServer(memory)
 	defer ours.Close()
@@ -145,8 +143,8 @@ func fromMemory(b *testing.B, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(all.Bytes()) })
 }
 
-// BenchmarkConcurrentScrapes compares the heap at its highest while eight
-// scrapers of 20,000 servers read protobuf, and while they read text.
+// BenchmarkConcurrentScrapes compares the heap at its highest while eight scrapers of 20,000
+// servers read protobuf, and while they read text.
 func BenchmarkConcurrentScrapes(b *testing.B) {
 	for b.Loop() {
 		peaks := map[string]float64{}

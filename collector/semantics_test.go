@@ -11,8 +11,8 @@ import (
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// The example of Alibaba's documentation asks for one task and is answered for
-// another, of which the subtask is complete and failed.
+// The example of Alibaba's documentation asks for one task and is answered for another, of which
+// the subtask is complete and failed.
 func TestDocumentedExample(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
@@ -120,8 +120,8 @@ func TestOneCallCarriesAServersTasksAndTypes(t *testing.T) {
 	}
 }
 
-// Two questions of a server may be answered for the same main task, and then
-// differ: the later one counts, at every poll again, and nothing is new in it.
+// Two questions of a server may be answered for the same main task, and then differ: the later one
+// counts, at every poll again, and nothing is new in it.
 func TestQuestionsThatNameTheSameMainTask(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		intercept := func(w http.ResponseWriter, r *simulator.Request) bool {

@@ -9,8 +9,8 @@ import (
 	"aliyun_vulscan_exporter/config"
 )
 
-// Indexes of a server's label values, which all its metrics share. The values of assetLabels follow,
-// and then those of configured labels.
+// Indexes of a server's label values, which all its metrics share. The values of assetLabels
+// follow, and then those of configured labels.
 const (
 	placeAccount = iota
 	placeUUID

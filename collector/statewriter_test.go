@@ -18,8 +18,7 @@ import (
 	"aliyun_vulscan_exporter/internal/state"
 )
 
-// watchedState is a real state file, whose writing can be watched, held up and
-// made to fail.
+// watchedState is a real state file, whose writing can be watched, held up and made to fail.
 type watchedState struct {
 	*state.Store
 	hold chan struct{} // if not nil, Save waits for it
@@ -167,8 +166,8 @@ func TestWhatWasPublishedIsInTheFile(t *testing.T) {
 	})
 }
 
-// Polls go on while a write is under way. The last one may find what is shown:
-// it comes after the one in the middle all the same.
+// Polls go on while a write is under way. The last one may find what is shown: it comes after the
+// one in the middle all the same.
 func TestAnOlderUpdateNeverReplacesANewerOne(t *testing.T) {
 	for name, said := range map[string][2][]string{ // by turns
 		"another status":  {{"t/cve/1"}, {"t/cve/2"}},

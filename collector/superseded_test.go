@@ -87,8 +87,7 @@ func (w *world) tasksOf(name string) []string {
 	return tasks
 }
 
-// Where discovery knows when tasks began, that counts, and not when they were
-// first seen.
+// Where discovery knows when tasks began, that counts, and not when they were first seen.
 func TestDiscoverySaysWhichScanIsNewer(t *testing.T) {
 	for _, newer := range []string{"task-x", "task-y"} {
 		t.Run(newer, func(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// idsAsked says which kinds of ID calls about servers carried: "root", "leaf"
-// or "both", given which is a root's.
+// idsAsked says which kinds of ID calls about servers carried: "root", "leaf" or "both", given
+// which is a root's.
 func (w *world) idsAsked(after int, isRoot func(string) bool) map[string]int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -37,8 +37,8 @@ func (w *world) idsAsked(after int, isRoot func(string) bool) map[string]int {
 	return kinds
 }
 
-// Whichever IDs the service knows, each subtask is published once and under the
-// root task's ID. What never answers is dropped, and tried once an hour.
+// Whichever IDs the service knows, each subtask is published once and under the root task's ID.
+// What never answers is dropped, and tried once an hour.
 func TestSubtasksComeUnderTheRootsIDWhicheverIsKnown(t *testing.T) {
 	for known, name := range map[simulator.KnownIDs]string{simulator.RootIDs: "root", simulator.LeafIDs: "leaf", simulator.BothIDs: "both"} {
 		t.Run(name, func(t *testing.T) {
@@ -80,8 +80,8 @@ func TestSubtasksComeUnderTheRootsIDWhicheverIsKnown(t *testing.T) {
 	}
 }
 
-// answersFor answers a call about a server's one task if it carries the root's
-// or the leaf's ID, under an ID that need not be either.
+// answersFor answers a call about a server's one task if it carries the root's or the leaf's ID,
+// under an ID that need not be either.
 func answersFor(c *taskCenter, task string, byLeaf bool, under string, asked *[]string) func(http.ResponseWriter, *simulator.Request) bool {
 	return both(c.intercept, func(w http.ResponseWriter, r *simulator.Request) bool {
 		c.mu.Lock()
@@ -96,9 +96,8 @@ func answersFor(c *taskCenter, task string, byLeaf bool, under string, asked *[]
 	})
 }
 
-// The documentation speaks of an answer under the main task's ID for the ID of
-// the task that corresponds to the machine. No subtask may leave because the
-// leaf's ID seems never to answer.
+// The documentation speaks of an answer under the main task's ID for the ID of the task that
+// corresponds to the machine. No subtask may leave because the leaf's ID seems never to answer.
 func TestAnAnswerUnderAnotherIDDoesNotSayWhichOneBroughtIt(t *testing.T) {
 	for _, byLeaf := range []bool{false, true} {
 		for _, under := range []string{"t", "16190385"} {

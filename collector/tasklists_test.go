@@ -16,8 +16,7 @@ import (
 // leafID is the ID of a server's part of a task.
 func leafID(task string, server int) string { return fmt.Sprintf("%s-leaf-%d", task, server) }
 
-// listedTask is a task as the account's list has it, and the list of its
-// servers.
+// listedTask is a task as the account's list has it, and the list of its servers.
 type listedTask struct {
 	id      string
 	running bool
@@ -176,8 +175,8 @@ func scansAre(task string, counts ...int) string {
 	return b.String()
 }
 
-// startListed starts a world whose tasks, servers and subtasks are told, with
-// an account that discovers.
+// startListed starts a world whose tasks, servers and subtasks are told, with an account that
+// discovers.
 func startListed(t *testing.T, c *taskCenter, s *script, config string) *world {
 	t.Helper()
 	return startWorld(t, simulator.Options{Intercept: both(c.intercept, s.intercept)}, config)
@@ -193,8 +192,7 @@ func (w *world) detailCalls() (n int) {
 	return n
 }
 
-// polled returns the servers of the calls after the first n, in their order, by
-// number.
+// polled returns the servers of the calls after the first n, in their order, by number.
 func (w *world) polled(after int) (servers []int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

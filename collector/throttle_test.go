@@ -127,8 +127,8 @@ func TestThrottledCallIsTriedThreeTimes(t *testing.T) {
 	})
 }
 
-// Where the account's real quota is smaller than configured, the exporter
-// finds it, and throws few calls away.
+// Where the account's real quota is smaller than configured, the exporter finds it, and throws few
+// calls away.
 func TestSmallerQuotaIsFound(t *testing.T) {
 	for _, hints := range []bool{false, true} {
 		for _, rps := range []float64{3, 10, 60} {

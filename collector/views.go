@@ -12,8 +12,8 @@ import (
 type Filter struct {
 	// Account is one account's name; empty: all.
 	Account string
-	// Search is a part of what is shown of a server or subtask: name, UUID,
-	// task ID, error code. Case does not matter.
+	// Search is a part of what is shown of a server or subtask: name, UUID, task ID, error code.
+	// Case does not matter.
 	Search string
 	// State is that of servers: ok, failing or pending; empty: all.
 	State string
@@ -35,9 +35,8 @@ type Scan struct {
 	Account, UUID, Server, TaskID, Type string
 	Status                              float64 // as reported; NaN: none
 	Code                                string  // the error code as reported; empty: none
-	// Changed is when the present status and code were first seen, Moved when
-	// the present status was; Started is when the subtask was first seen
-	// unfinished, zero if it never was.
+	// Changed is when the present status and code were first seen, Moved when the present status
+	// was; Started is when the subtask was first seen unfinished, zero if it never was.
 	Changed, Moved, Started time.Time
 	Stalled                 bool
 	// Superseded says that a newer scan has answered this one.
@@ -48,14 +47,14 @@ type Scan struct {
 type Server struct {
 	Target
 	State string
-	// Failure is the result of the last poll if that failed, as
-	// aliyun_vulscan_api_requests_total has it.
+	// Failure is the result of the last poll if that failed, as aliyun_vulscan_api_requests_total
+	// has it.
 	Failure     string
 	LastSuccess time.Time // zero: never
 	// Stale says that what is known is too old to be published.
 	Stale bool
-	// Subtasks counts them. Succeeded, Complete, Failing and Stalled are some of
-	// them; only those of Complete that have no error code have succeeded.
+	// Subtasks counts them. Succeeded, Complete, Failing and Stalled are some of them; only those
+	// of Complete that have no error code have succeeded.
 	Subtasks, Succeeded, Complete, Failing, Stalled int
 }
 
@@ -101,8 +100,8 @@ func (c *Collector) Targets() []Target {
 	return list
 }
 
-// Problems returns the subtasks that fail or stall, the longest first, and how
-// many there are in all. State is not looked at.
+// Problems returns the subtasks that fail or stall, the longest first, and how many there are in
+// all. State is not looked at.
 func (o *Overview) Problems(f Filter) (some []Scan, all int) {
 	search := strings.ToLower(f.Search)
 	for _, p := range o.problems {

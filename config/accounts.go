@@ -109,8 +109,8 @@ func (d *decoder) account(v value, global Settings, names map[string]int) Accoun
 	return a
 }
 
-// tasksMeant reports whether the account says where task IDs come from. It may say so in a way that is wrong, which is
-// reported, and need not be reported twice.
+// tasksMeant reports whether the account says where task IDs come from. It may say so in a way that
+// is wrong, which is reported, and need not be reported twice.
 func tasksMeant(found keys, a Account) bool {
 	broken := found.filled("discovery") && a.Discovery == Discovery{}
 	return a.Discovery.Tasks != nil || found.filled("task_ids") || broken
@@ -131,7 +131,8 @@ func (d *decoder) checkNameIsNew(v value, found keys, name string, names map[str
 	names[name] = found["name"].line
 }
 
-// checkSettings warns of settings that defeat each other, at the first of them that is among the keys found.
+// checkSettings warns of settings that defeat each other, at the first of them that is among the
+// keys found.
 func (d *decoder) checkSettings(found keys, s Settings) {
 	if at, ok := found.first("settled_interval", "poll_interval"); ok && s.SettledInterval < s.PollInterval {
 		d.warn(at, "settled_interval (%v) is shorter than poll_interval (%v): servers at rest will be polled more often than others",
@@ -146,7 +147,8 @@ func (d *decoder) checkSettings(found keys, s Settings) {
 	}
 }
 
-// checkSources reports what an account watches that cannot be asked for, and warns of one that watches nothing.
+// checkSources reports what an account watches that cannot be asked for, and warns of one that
+// watches nothing.
 func (d *decoder) checkSources(v value, found keys, a Account) {
 	switch {
 	case a.Discovery.Servers != nil && !tasksMeant(found, a):

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestBrokenFiles loads every testdata/*.yml, each broken in its own way, and compares all that is reported with
-// its section of testdata/broken.txt (sections start with "## file").
+// TestBrokenFiles loads every testdata/*.yml, each broken in its own way, and compares all that is
+// reported with its section of testdata/broken.txt (sections start with "## file").
 func TestBrokenFiles(t *testing.T) {
 	want := readSections(t, "testdata/broken.txt")
 	files, err := filepath.Glob("testdata/*.yml")

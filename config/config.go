@@ -13,8 +13,8 @@ const (
 	SeriesOpen = "open" // a series only for subtasks that are unfinished or failing
 )
 
-// Config is a valid configuration with all defaults filled in. It is never changed once it exists, so it may be
-// read by any number of goroutines.
+// Config is a valid configuration with all defaults filled in. It is never changed once it exists,
+// so it may be read by any number of goroutines.
 type Config struct {
 	Global   Settings  // what accounts inherit; already merged into each
 	Accounts []Account // at least one; names are unique
@@ -57,8 +57,8 @@ type Account struct {
 	Discovery         Discovery
 	Settings
 
-	// ResourceDirectoryAccountID is the member account that is asked about, in digits; empty = the account itself.
-	// Never set together with Discovery.Tasks.
+	// ResourceDirectoryAccountID is the member account that is asked about, in digits; empty = the
+	// account itself. Never set together with Discovery.Tasks.
 	ResourceDirectoryAccountID string
 
 	listed int // the first so many Servers are the main file's own
@@ -73,7 +73,8 @@ type Endpoint struct {
 // String returns the endpoint as a URL without a path.
 func (e Endpoint) String() string { return e.Scheme + "://" + e.Host }
 
-// Server is one watched server. Its slices and map may be shared with other servers; nobody writes to them.
+// Server is one watched server. Its slices and map may be shared with other servers; nobody writes
+// to them.
 type Server struct {
 	UUID    string            // as written, maybe with the prefix `inet-`
 	Name    string            // value of the label `server`; the UUID unless the file names it
@@ -124,9 +125,9 @@ func (c *Config) LabelNames() []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// Share returns the part of the configuration that one of several processes takes: the servers that it owns, and an
-// equal part (parts is at least 1) of every account's quota. Label names stay those of the whole, so that the
-// processes' series agree.
+// Share returns the part of the configuration that one of several processes takes: the servers that
+// it owns, and an equal part (parts is at least 1) of every account's quota. Label names stay those
+// of the whole, so that the processes' series agree.
 func (c *Config) Share(owns func(uuid string) bool, parts int) *Config {
 	share := *c
 	share.labels = c.LabelNames()

@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// Credentials say who an account's calls are made as. All empty: the SDK's default chain. Else exactly one of: the
-// keys alone; Profile; ECSRAMRole; RoleARN, assumed with the keys, or by OIDC when OIDCTokenFile is set.
+// Credentials say who an account's calls are made as. All empty: the SDK's default chain. Else
+// exactly one of: the keys alone; Profile; ECSRAMRole; RoleARN, assumed with the keys, or by OIDC
+// when OIDCTokenFile is set.
 type Credentials struct {
 	AccessKeyID     SecretSource
 	AccessKeySecret SecretSource // set exactly when AccessKeyID is
@@ -25,7 +26,8 @@ var (
 	providerARN = regexp.MustCompile(`^acs:ram::[0-9]+:oidc-provider/[^\s/]+$`)
 )
 
-// credentials returns the codec of the mapping `credentials`. No problem below it quotes a value of the file.
+// credentials returns the codec of the mapping `credentials`. No problem below it quotes a value of
+// the file.
 func (d *decoder) credentials(into *Credentials) codec {
 	schema := d.credentialsSchema(into)
 	return codec{
@@ -56,8 +58,8 @@ func (d *decoder) credentialsSchema(c *Credentials) fields {
 	}
 }
 
-// given returns the text of a key of `credentials`. An empty one is a problem: taken as absent, it would send calls
-// in the name of whatever the default chain finds.
+// given returns the text of a key of `credentials`. An empty one is a problem: taken as absent, it
+// would send calls in the name of whatever the default chain finds.
 func (d *decoder) given(v value) (string, bool) {
 	text, ok := d.scalar(v, "text")
 	if ok && strings.TrimSpace(text) == "" {

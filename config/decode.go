@@ -13,8 +13,9 @@ import (
 // its text.
 const maxAliased = 2_000_000
 
-// decoder walks YAML nodes along the schema, fills in what it is pointed at, and gathers everything wrong.
-// The schema is of finite depth, so an alias that contains itself can only run in circles through merge keys.
+// decoder walks YAML nodes along the schema, fills in what it is pointed at, and gathers everything
+// wrong. The schema is of finite depth, so an alias that contains itself can only run in circles
+// through merge keys.
 type decoder struct {
 	dir      string // relative paths start here
 	problems *problems
@@ -115,8 +116,8 @@ func (d *decoder) resolve(v value, node *yaml.Node) value {
 	return v
 }
 
-// keys are the values of a mapping by key, those of its merge keys included, and misspelt ones under the key that
-// was meant.
+// keys are the values of a mapping by key, those of its merge keys included, and misspelt ones
+// under the key that was meant.
 type keys map[string]value
 
 // has reports whether a key is present and not null.

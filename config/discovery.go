@@ -50,7 +50,8 @@ func section[T any](d *decoder, into **T, defaults func() T, schema func(*T) fie
 	}
 }
 
-// isSwitch reports a value that turns a mapping on or off, as other programs have it, and says what to write.
+// isSwitch reports a value that turns a mapping on or off, as other programs have it, and says what
+// to write.
 func (d *decoder) isSwitch(v value, on string) bool {
 	if v.null() || v.node.Kind != yaml.ScalarNode {
 		return false

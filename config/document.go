@@ -25,8 +25,8 @@ func (t *text) line(n int) string {
 	return string(t.lines[n-1])
 }
 
-// document parses one file. The result is null for an empty one; ok is false when it is not YAML, which is then
-// reported.
+// document parses one file. The result is null for an empty one; ok is false when it is not YAML,
+// which is then reported.
 func (d *decoder) document(file string, content []byte) (root value, ok bool) {
 	root = value{text: &text{name: file, content: content}, line: 1, node: &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}}
 	if line := invalidUTF8(content); line > 0 {

@@ -25,8 +25,8 @@ func seeds(f *testing.F) [][]byte {
 	return list
 }
 
-// FuzzParse checks that any text ends in a configuration that can be shown and read again, or in problems of one
-// line each.
+// FuzzParse checks that any text ends in a configuration that can be shown and read again, or in
+// problems of one line each.
 func FuzzParse(f *testing.F) {
 	for _, seed := range seeds(f) {
 		f.Add(seed)

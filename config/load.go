@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// Load reads the configuration file at path and every file it names. The error is of type Errors: all that is
-// wrong, sorted by file and line.
+// Load reads the configuration file at path and every file it names. The error is of type Errors:
+// all that is wrong, sorted by file and line.
 func Load(path string) (*Config, error) {
 	content, err := readMain(path)
 	if err != nil {
@@ -18,8 +18,8 @@ func Load(path string) (*Config, error) {
 	return Parse(path, content)
 }
 
-// Parse makes a configuration of the content of a main file called name, and of the files it names, whose relative
-// paths start at the folder of name. The error is of type Errors, as Load's.
+// Parse makes a configuration of the content of a main file called name, and of the files it names,
+// whose relative paths start at the folder of name. The error is of type Errors, as Load's.
 func Parse(name string, content []byte) (*Config, error) {
 	d := &decoder{
 		dir: filepath.Dir(name), left: maxAliased, files: fileStamps{}, owners: map[string]string{},
@@ -53,5 +53,6 @@ func readMain(path string) ([]byte, error) {
 	return nil, Errors{{File: path, Message: message}}
 }
 
-// Warnings returns what is legal but likely a mistake, a line each, with file, line and key as in Errors.
+// Warnings returns what is legal but likely a mistake, a line each, with file, line and key as in
+// Errors.
 func (c *Config) Warnings() []string { return lines(c.warnings) }

@@ -11,7 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Manager owns the running configuration: it alone replaces it, and tells by two gauges how that went.
+// Manager owns the running configuration: it alone replaces it, and tells by two gauges how that
+// went.
 type Manager struct {
 	path    string
 	apply   func(*Config) error
@@ -27,10 +28,11 @@ type Manager struct {
 	filesOK bool       // false: a file that the main file names could not be loaded
 }
 
-// NewManager returns the owner of running, which is loaded and in use already; its warnings are logged now. Reload
-// reads the file at path, or, when path is empty as in the demo, applies once more what runs. apply puts a new
-// configuration to use, or returns an error and has changed nothing; it is never called concurrently and must not
-// call Reload. The gauges are registered with reg, which panics if they are there already.
+// NewManager returns the owner of running, which is loaded and in use already; its warnings are
+// logged now. Reload reads the file at path, or, when path is empty as in the demo, applies once
+// more what runs. apply puts a new configuration to use, or returns an error and has changed
+// nothing; it is never called concurrently and must not call Reload. The gauges are registered with
+// reg, which panics if they are there already.
 func NewManager(path string, running *Config, apply func(*Config) error, logger log.Logger, reg prometheus.Registerer) *Manager {
 	m := &Manager{
 		path: path, apply: apply, logger: logger,
@@ -54,8 +56,9 @@ func NewManager(path string, running *Config, apply func(*Config) error, logger 
 // Current returns the running configuration. It never waits for a reload.
 func (m *Manager) Current() *Config { return m.current.Load() }
 
-// Reload reads the main file and all files it names, and applies the result. On any error, which is logged too,
-// everything stays as it runs. The error is of type Errors, or apply's. Concurrent calls follow one another.
+// Reload reads the main file and all files it names, and applies the result. On any error, which is
+// logged too, everything stays as it runs. The error is of type Errors, or apply's. Concurrent
+// calls follow one another.
 func (m *Manager) Reload() error {
 	m.loading.Lock()
 	defer m.loading.Unlock()
@@ -98,8 +101,8 @@ func (m *Manager) replace(name string, content []byte) error {
 	return nil
 }
 
-// succeeded logs and shows that c runs. A failed reload of the main file stays visible when server files alone
-// were loaded since.
+// succeeded logs and shows that c runs. A failed reload of the main file stays visible when server
+// files alone were loaded since.
 func (m *Manager) succeeded(c *Config) {
 	servers := 0
 	for _, a := range c.Accounts {

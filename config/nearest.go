@@ -6,8 +6,9 @@ import (
 	"unicode"
 )
 
-// nearest returns the candidate that text was meant to be, if there is one: the one with the fewest mistyped
-// letters, else the one that shares the most words, so that secretKey finds access_key_secret.
+// nearest returns the candidate that text was meant to be, if there is one: the one with the fewest
+// mistyped letters, else the one that shares the most words, so that secretKey finds
+// access_key_secret.
 func nearest(text string, candidates []string) (string, bool) {
 	text = snakeCase(text)
 	if near, ok := nearestByLetters(text, candidates, 2); ok {
@@ -22,7 +23,8 @@ func nearest(text string, candidates []string) (string, bool) {
 	return best, best != ""
 }
 
-// nearestByLetters returns the candidate with the fewest mistyped letters, if those are at most so many.
+// nearestByLetters returns the candidate with the fewest mistyped letters, if those are at most so
+// many.
 func nearestByLetters(text string, candidates []string, most int) (string, bool) {
 	if len(text) > 100 {
 		return "", false

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// maxProblems bounds what one load reports: a generated server file with one mistake in its template repeats it
-// in every server.
+// maxProblems bounds what one load reports: a generated server file with one mistake in its
+// template repeats it in every server.
 const maxProblems = 1000
 
 // Problem is one thing wrong with a configuration.
@@ -37,7 +37,8 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// Errors are all problems of one load, sorted by file and line. Load and Parse return no other error type.
+// Errors are all problems of one load, sorted by file and line. Load and Parse return no other
+// error type.
 type Errors []Problem
 
 // Error returns one line per problem.

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// The two service centres of Security Center, by the public network and from inside a VPC. Every region belongs to one.
+// The two service centres of Security Center, by the public network and from inside a VPC. Every
+// region belongs to one.
 const (
 	centreChina            = "tds.cn-shanghai.aliyuncs.com"
 	centreInternational    = "tds.ap-southeast-1.aliyuncs.com"
@@ -30,8 +31,8 @@ var knownRegions = strings.Fields(`
 
 var regionShape = regexp.MustCompile(`^[a-z]{2,}(-[a-z0-9]+)+$`)
 
-// regionEndpoint returns the endpoint of the service centre that a region belongs to: China with its finance and
-// government clouds, or Singapore for the rest of the world.
+// regionEndpoint returns the endpoint of the service centre that a region belongs to: China with
+// its finance and government clouds, or Singapore for the rest of the world.
 func regionEndpoint(region string, vpc bool) Endpoint {
 	china := strings.HasPrefix(region, "cn-") || strings.Contains(region, "-finance") || strings.Contains(region, "-gov")
 	host := centreInternational

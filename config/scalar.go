@@ -17,8 +17,8 @@ import (
 // check returns what is wrong with a text, or nil.
 type check func(text string) error
 
-// scalar returns the text of a value as the file spells it (16190385 stays 16190385). ok is false when it is null,
-// or no scalar, which is reported.
+// scalar returns the text of a value as the file spells it (16190385 stays 16190385). ok is false
+// when it is null, or no scalar, which is reported.
 func (d *decoder) scalar(v value, want string) (text string, ok bool) {
 	switch {
 	case v.null():
@@ -224,7 +224,8 @@ func (d *decoder) choice(into *bool, yes, no string) codec {
 	}
 }
 
-// pattern returns a codec for an RE2 expression that has to match from end to end; the empty one is unset.
+// pattern returns a codec for an RE2 expression that has to match from end to end; the empty one is
+// unset.
 func (d *decoder) pattern(into **regexp.Regexp) codec {
 	return codec{
 		set: func(v value) {

@@ -74,7 +74,8 @@ func (d *decoder) mapping(v value, schema fields) keys {
 	return found
 }
 
-// unknownKey reports a key that is not in the schema, with what was meant as far as that can be told.
+// unknownKey reports a key that is not in the schema, with what was meant as far as that can be
+// told.
 func (d *decoder) unknownKey(mapping value, found keys, key string, schema fields) {
 	at, known := found[key], schema.names()
 	near, similar := nearest(key, known)

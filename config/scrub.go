@@ -7,9 +7,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// ScrubbedYAML returns the running configuration for people to read: the file's schema with every default filled
-// in, and every key, token and key ID as <secret>. Names of files and roles stay visible; servers from server_files
-// are left out.
+// ScrubbedYAML returns the running configuration for people to read: the file's schema with every
+// default filled in, and every key, token and key ID as <secret>. Names of files and roles stay
+// visible; servers from server_files are left out.
 func (c *Config) ScrubbedYAML() ([]byte, error) {
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)

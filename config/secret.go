@@ -37,7 +37,8 @@ func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + hidden + `"`),
 // MarshalYAML returns <secret>.
 func (Secret) MarshalYAML() (any, error) { return hidden, nil }
 
-// SecretSource is a secret given in the configuration, or the file that holds it; at most one of both.
+// SecretSource is a secret given in the configuration, or the file that holds it; at most one of
+// both.
 type SecretSource struct {
 	Value Secret
 	File  string // relative paths are resolved already
@@ -46,9 +47,10 @@ type SecretSource struct {
 // IsSet reports whether the configuration has this secret.
 func (s SecretSource) IsSet() bool { return s.Value != "" || s.File != "" }
 
-// Read returns the secret. A file is read anew at each call, so that rotated keys are seen, and white space and a byte
-// order mark around its content are removed. It is an error when the source is not set, or the file unreadable, no
-// regular file, larger than 1 MiB, or holds what cannot be a secret; the error never holds the content.
+// Read returns the secret. A file is read anew at each call, so that rotated keys are seen, and
+// white space and a byte order mark around its content are removed. It is an error when the source
+// is not set, or the file unreadable, no regular file, larger than 1 MiB, or holds what cannot be a
+// secret; the error never holds the content.
 func (s SecretSource) Read() (string, error) {
 	switch {
 	case s.Value != "":

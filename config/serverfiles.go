@@ -19,9 +19,10 @@ const maxFile = 64 << 20
 // fileStamps tell by path what each server file was when it was looked at; nil where that failed.
 type fileStamps map[string]fs.FileInfo
 
-// stampFiles looks at every file that patterns (relative to dir) match. Symbolic links are followed, so that the
-// swapped links of a Kubernetes ConfigMap count as a change. unmatched are the patterns that match nothing; blocked says
-// by its path why a folder cannot be searched, which has no stamp but is a change when it comes and goes.
+// stampFiles looks at every file that patterns (relative to dir) match. Symbolic links are
+// followed, so that the swapped links of a Kubernetes ConfigMap count as a change. unmatched are
+// the patterns that match nothing; blocked says by its path why a folder cannot be searched, which
+// has no stamp but is a change when it comes and goes.
 func stampFiles(dir string, patterns []string) (stamps fileStamps, unmatched []string, blocked map[string]error) {
 	stamps, blocked = fileStamps{}, map[string]error{}
 	for _, pattern := range patterns {
@@ -48,8 +49,9 @@ func stampFiles(dir string, patterns []string) (stamps fileStamps, unmatched []s
 	return stamps, unmatched, blocked
 }
 
-// match returns the paths that a pattern matches. filepath.Glob takes a folder that cannot be read for an empty one; here
-// it is added to blocked, lest all its servers leave. Only a folder that a wildcard found may be missing, or be a file.
+// match returns the paths that a pattern matches. filepath.Glob takes a folder that cannot be read
+// for an empty one; here it is added to blocked, lest all its servers leave. Only a folder that a
+// wildcard found may be missing, or be a file.
 func match(pattern string, blocked map[string]error) []string {
 	folder, name := filepath.Split(pattern)
 	folder = filepath.Clean(folder)
@@ -123,7 +125,8 @@ func (c *Config) stampFiles() fileStamps {
 	return all
 }
 
-// serverFiles reads the server files of an account, in the order of their names. v is the list of their patterns.
+// serverFiles reads the server files of an account, in the order of their names. v is the list of
+// their patterns.
 func (d *decoder) serverFiles(v value, a *Account) []listing {
 	var servers []listing
 	stamps, unmatched, blocked := stampFiles(d.dir, a.ServerFiles) // before reading: a later change is then seen as one

@@ -34,7 +34,8 @@ func must(t *testing.T, errs ...error) {
 	}
 }
 
-// TestAFolderThatCannotBeReadTakesNoServerAway breaks the folder of the server files in every way, and mends it.
+// TestAFolderThatCannotBeReadTakesNoServerAway breaks the folder of the server files in every way,
+// and mends it.
 func TestAFolderThatCannotBeReadTakesNoServerAway(t *testing.T) {
 	for name, tt := range map[string]struct {
 		damage func(t *testing.T, folder string)
@@ -82,8 +83,8 @@ func TestAFolderThatCannotBeReadTakesNoServerAway(t *testing.T) {
 	}
 }
 
-// TestListsBelowWildcardsAreFound has folders that are found by a wildcard: those without the list, and files among them, are
-// no mistake, but one that cannot be read is.
+// TestListsBelowWildcardsAreFound has folders that are found by a wildcard: those without the list,
+// and files among them, are no mistake, but one that cannot be read is.
 func TestListsBelowWildcardsAreFound(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "main")
 	must(t, os.MkdirAll(filepath.Join(dir, "b/lists"), 0o755), os.MkdirAll(filepath.Join(dir, "c/other"), 0o755))

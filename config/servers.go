@@ -121,8 +121,9 @@ func (d *decoder) adopt(a *Account, servers []listing, tasks bool) {
 	}
 }
 
-// shareOfServer warns, once for two accounts, of a server that both list. That may be meant: two entries may be parts of
-// one Alibaba Cloud account, with other tasks or types. Mostly it is a list given to the wrong account.
+// shareOfServer warns, once for two accounts, of a server that both list. That may be meant: two
+// entries may be parts of one Alibaba Cloud account, with other tasks or types. Mostly it is a list
+// given to the wrong account.
 func (d *decoder) shareOfServer(l listing, key, account string) {
 	owner, taken := d.owners[key]
 	if !taken {
@@ -136,7 +137,8 @@ func (d *decoder) shareOfServer(l listing, key, account string) {
 	}
 }
 
-// ServerKey returns what two spellings of one server's UUID have in common: letters of any case, with inet- or without.
+// ServerKey returns what two spellings of one server's UUID have in common: letters of any case,
+// with inet- or without.
 func ServerKey(uuid string) string { return strings.TrimPrefix(strings.ToLower(uuid), "inet-") }
 
 func checkUUID(text string) error {

@@ -88,7 +88,8 @@ func lastGood(content []byte, ends []int, err error) (int, error) {
 	return low, err
 }
 
-// lineReader hands out at most one line a call, so that what was read tells how far its reader has come.
+// lineReader hands out at most one line a call, so that what was read tells how far its reader has
+// come.
 type lineReader struct {
 	rest []byte
 	ends []int // where the lines handed out end
@@ -127,8 +128,8 @@ func (r *lineReader) seen() []int {
 
 const wrongIndent = "not YAML: indentation that does not fit the lines around it, or a colon missing in the line above"
 
-// explain says in the words of somebody who edits a file what the parser means by its message about a line. It never
-// quotes the line, which may hold a key.
+// explain says in the words of somebody who edits a file what the parser means by its message about
+// a line. It never quotes the line, which may hold a key.
 func explain(message, line string) string {
 	text := strings.TrimLeft(line, " \t")
 	indent := line[:len(line)-len(text)]

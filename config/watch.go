@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// Run keeps the configuration up to date until ctx ends: every signal on hangup causes a Reload, and server files are
-// looked at every interval (more than 0). When one has changed, appeared or gone, all are loaded, under the main file
-// as last loaded: an edited main file waits for Reload. Errors are logged and everything stays; files that failed are
-// tried again once they change again. Files should be replaced by renaming, since one half written may be valid.
+// Run keeps the configuration up to date until ctx ends: every signal on hangup causes a Reload,
+// and server files are looked at every interval (more than 0). When one has changed, appeared or
+// gone, all are loaded, under the main file as last loaded: an edited main file waits for Reload.
+// Errors are logged and everything stays; files that failed are tried again once they change again.
+// Files should be replaced by renaming, since one half written may be valid.
 func (m *Manager) Run(ctx context.Context, hangup <-chan os.Signal, interval time.Duration) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()

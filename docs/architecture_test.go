@@ -13,8 +13,7 @@ import (
 
 const module = "aliyun_vulscan_exporter"
 
-// below are packages that everything may import; the picture leaves arrows to
-// them out.
+// below are packages that everything may import; the picture leaves arrows to them out.
 var below = []string{"config", "internal/sas"}
 
 // imports returns the arrows between packages of the program, as "from to".

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// outline returns the levels of a page's headings, with the number of blocks,
-// tables and rows below each.
+// outline returns the levels of a page's headings, with the number of blocks, tables and rows below
+// each.
 func outline(t *testing.T, page string) []string {
 	t.Helper()
 	var outline []string

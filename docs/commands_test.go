@@ -24,9 +24,8 @@ const (
 	secret = "documentation-secret-1"
 )
 
-// elsewhere are commands that take too long, or need what is not there, for
-// this test. Each is run by CI, as far as that goes: text is what of it a file
-// that .ci/run runs must have.
+// elsewhere are commands that take too long, or need what is not there, for this test. Each is run
+// by CI, as far as that goes: text is what of it a file that .ci/run runs must have.
 var elsewhere = map[string]struct{ file, text string }{
 	"make build":    {".ci/e2e", "\nmake build\n"},
 	"make test":     {".ci/run", "\nmake test\n"},

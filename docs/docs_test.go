@@ -33,8 +33,7 @@ func readDoc(t *testing.T, path string) string {
 // block is a fenced block of a page.
 type block struct{ language, text string }
 
-// blocksOf returns the fenced blocks of a page, without the indentation that
-// those in a list have.
+// blocksOf returns the fenced blocks of a page, without the indentation that those in a list have.
 func blocksOf(t *testing.T, path string) []block {
 	t.Helper()
 	var found []block

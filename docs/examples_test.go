@@ -18,8 +18,8 @@ import (
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// prometheusFile is what the examples use of Prometheus' configuration;
-// promtool reads all of it in .ci/rules.
+// prometheusFile is what the examples use of Prometheus' configuration; promtool reads all of it in
+// .ci/rules.
 type prometheusFile struct {
 	Global    map[string]string `yaml:"global"`
 	RuleFiles []string          `yaml:"rule_files"`
@@ -57,8 +57,8 @@ func readYAML(t *testing.T, text string, into any) {
 	}
 }
 
-// example starts the exporters of an example against a simulator with some
-// servers, a few of which fail.
+// example starts the exporters of an example against a simulator with some servers, a few of which
+// fail.
 func example(t *testing.T, folder string, servers, shards int) []*processtest.Process {
 	t.Helper()
 	center, err := simulator.Start(t.Context(), simulator.Options{Accounts: []simulator.Account{{

@@ -95,8 +95,7 @@ func TestMetricsPageAgreesWithTheProgram(t *testing.T) {
 	}
 }
 
-// The demo may never publish a row of the table; its source says all the same
-// that it is there.
+// The demo may never publish a row of the table; its source says all the same that it is there.
 func TestMetricsPageHasEveryRowOfTheTable(t *testing.T) {
 	t.Parallel()
 	wanted := documentedMetrics(t)
@@ -128,8 +127,7 @@ var mentioned = regexp.MustCompile(`\baliyun_vulscan_[a-z_]*[a-z]\b`)
 // histogramParts are what Prometheus appends to the name of a histogram.
 var histogramParts = regexp.MustCompile(`_(bucket|count|sum)$`)
 
-// expectKnownMetrics fails for every metric that a text mentions and the page
-// does not have.
+// expectKnownMetrics fails for every metric that a text mentions and the page does not have.
 func expectKnownMetrics(t *testing.T, where, text string) {
 	t.Helper()
 	known := documentedMetrics(t)

@@ -123,8 +123,8 @@ func TestAFailedScanReachesAlertmanager(t *testing.T) {
 	}
 }
 
-// A configuration that cannot be loaded, and then can: the oldest Prometheus
-// sees the alert come and go.
+// A configuration that cannot be loaded, and then can: the oldest Prometheus sees the alert come
+// and go.
 func TestAFailedReloadFiresAndIsResolved(t *testing.T) {
 	account := simulator.Account{
 		Name: "main", AccessKeyID: "LTAI5tEndToEndTest00001", AccessKeySecret: "end-to-end-secret",

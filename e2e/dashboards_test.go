@@ -94,8 +94,8 @@ func TestEveryPanelHasData(t *testing.T) {
 	}
 }
 
-// answers waits until a panel's query has data. An empty answer is waited out
-// too where it is allowed to stay empty.
+// answers waits until a panel's query has data. An empty answer is waited out too where it is
+// allowed to stay empty.
 func (s *server) answers(t *testing.T, panel, expr string, instant, mayBeEmpty bool) {
 	t.Helper()
 	ask := func() ([]sample, error) {
@@ -135,9 +135,8 @@ var (
 	queryResult = regexp.MustCompile(`^query_result\((.+)\)$`)
 )
 
-// variables chooses a value for every variable, by asking what it asks: all
-// where that can be chosen; else a server that is failing, for which all
-// panels have something to show.
+// variables chooses a value for every variable, by asking what it asks: all where that can be
+// chosen; else a server that is failing, for which all panels have something to show.
 func (s *server) variables(t *testing.T, d dashboard) map[string]string {
 	t.Helper()
 	values := map[string]string{"__rate_interval": "30s", "__interval": "5s", "__range": "5m"}
@@ -170,8 +169,8 @@ func (s *server) variables(t *testing.T, d dashboard) map[string]string {
 	return values
 }
 
-// failing returns the UUID of one of the servers that a query returns, which
-// reports an error code and goes on doing so.
+// failing returns the UUID of one of the servers that a query returns, which reports an error code
+// and goes on doing so.
 func (s *server) failing(t *testing.T, among string) string {
 	t.Helper()
 	var uuid string

@@ -60,8 +60,8 @@ func (d drawnDashboard) warns(t *testing.T, want bool, titles ...string) {
 	}
 }
 
-// scraped starts a Prometheus that scrapes the targets. native has it take
-// native histograms, and no classic ones.
+// scraped starts a Prometheus that scrapes the targets. native has it take native histograms, and
+// no classic ones.
 func scraped(t *testing.T, variable string, native bool, targets ...*processtest.Process) *server {
 	t.Helper()
 	var b strings.Builder
@@ -113,8 +113,8 @@ func studio(t *testing.T, s *server) string {
 	return pages.URL
 }
 
-// browser starts one with a window as wide as 1080p, and so high that all of a
-// dashboard is drawn: tables out of sight are not.
+// browser starts one with a window as wide as 1080p, and so high that all of a dashboard is drawn:
+// tables out of sight are not.
 func browser(t *testing.T) context.Context {
 	t.Helper()
 	allocator, stop := chromedp.NewExecAllocator(t.Context(),
@@ -130,8 +130,8 @@ func browser(t *testing.T) context.Context {
 	return ctx
 }
 
-// draw draws a dashboard, keeps the pictures of its first screen and of all of
-// it, and looks at what every panel has to be.
+// draw draws a dashboard, keeps the pictures of its first screen and of all of it, and looks at
+// what every panel has to be.
 func draw(t *testing.T, s *server, name, uuid, picture string) drawnDashboard {
 	t.Helper()
 	values := map[string]string{"cluster": ".*", "job": ".+", "account": ".+", "type": ".+", "server": uuid, "__rate_interval": "30s"}

@@ -10,8 +10,8 @@ import (
 	"aliyun_vulscan_exporter/internal/processtest"
 )
 
-// exampleServer starts a Prometheus with the files of docs/examples/, hurried.
-// The exporters take the places of the example's targets.
+// exampleServer starts a Prometheus with the files of docs/examples/, hurried. The exporters take
+// the places of the example's targets.
 func exampleServer(t *testing.T, folder, alertmanager string, exporters ...*processtest.Process) *server {
 	t.Helper()
 	source, dir := filepath.Join("../docs/examples", folder), t.TempDir()

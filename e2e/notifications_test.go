@@ -59,8 +59,8 @@ func (i *inbox) subjects() []string {
 	return out
 }
 
-// shippedAlertmanager starts Alertmanager with the shipped configuration. Only
-// its receivers and its times are others.
+// shippedAlertmanager starts Alertmanager with the shipped configuration. Only its receivers and
+// its times are others.
 func shippedAlertmanager(t *testing.T) (manager *processtest.Process, address string, got *inbox) {
 	t.Helper()
 	got = &inbox{}
@@ -116,8 +116,8 @@ func (s *server) firing(name string) (count float64, err error) {
 	return found[0].number(), nil
 }
 
-// An account is refused while its 40 servers are being scanned. Each of them
-// fails, all data grows old, polls fall behind: one notification says so.
+// An account is refused while its 40 servers are being scanned. Each of them fails, all data grows
+// old, polls fall behind: one notification says so.
 func TestARefusedAccountIsOneNotification(t *testing.T) {
 	var refused atomic.Bool
 	e := following(t, simulator.Fleet{Size: 40, TaskIDs: []string{"16190385"}}, `"16190385"`, func(w http.ResponseWriter, r *simulator.Request) bool {

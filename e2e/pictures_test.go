@@ -48,8 +48,8 @@ func TestPicturesOfTheDemo(t *testing.T) {
 	}
 }
 
-// namesakesAreApart draws a server whose name another account's server has
-// too, with all accounts chosen.
+// namesakesAreApart draws a server whose name another account's server has too, with all accounts
+// chosen.
 func namesakesAreApart(t *testing.T, s *server, picture string) {
 	t.Helper()
 	found, err := s.query(`topk(1, aliyun_vulscan_server_info{account="staging"} and on (server) (count by (server) (aliyun_vulscan_server_info) > 1))`)

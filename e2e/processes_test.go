@@ -25,8 +25,8 @@ func program(t *testing.T, variable string) string {
 	return path
 }
 
-// start starts a server that serves HTTP at the address, and waits until the
-// path answers with 200. It is stopped with the test, and has to end well.
+// start starts a server that serves HTTP at the address, and waits until the path answers with 200.
+// It is stopped with the test, and has to end well.
 func start(t *testing.T, address, path, binary string, args ...string) *processtest.Process {
 	t.Helper()
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), binary, args...)

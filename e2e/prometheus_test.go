@@ -30,8 +30,8 @@ type server struct {
 	t *testing.T
 }
 
-// prometheus starts a server. rules are the paths of rule files; alertmanager
-// is an address, empty for none.
+// prometheus starts a server. rules are the paths of rule files; alertmanager is an address, empty
+// for none.
 func prometheus(t *testing.T, v version, target *processtest.Process, rules []string, alertmanager string) *server {
 	t.Helper()
 	dir := t.TempDir()

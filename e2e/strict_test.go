@@ -10,8 +10,8 @@ import (
 	"github.com/prometheus/prometheus/model/textparse"
 )
 
-// Prometheus' strict parser reads all that a whole exporter publishes, and no
-// family is declared twice.
+// Prometheus' strict parser reads all that a whole exporter publishes, and no family is declared
+// twice.
 func TestOpenMetricsOfTheDemoAreStrict(t *testing.T) {
 	demo := exporter(t, "--demo")
 	answer := demo.Request(http.MethodGet, "/metrics", "Accept", "application/openmetrics-text;version=1.0.0")

@@ -2,8 +2,8 @@ package main
 
 import "github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
-// fleet is the dashboard of all accounts. Where a metric is summed by the
-// exporter already it asks for that: a fleet may have 100,000 servers.
+// fleet is the dashboard of all accounts. Where a metric is summed by the exporter already it asks
+// for that: a fleet may have 100,000 servers.
 func fleet() (dashboard.Dashboard, error) {
 	d, err := empty(fleetUID, "Vulnerability scans: fleet",
 		"What the vulnerability scans of all servers are doing, and whether the exporter keeps up.",

@@ -1,7 +1,7 @@
 package main
 
-// byStatus asks for each status by itself, so that bands lie over one another
-// in the order of the statuses. expr returns the question about one of them.
+// byStatus asks for each status by itself, so that bands lie over one another in the order of the
+// statuses. expr returns the question about one of them.
 func byStatus(values []named, expr func(status string) string) []query {
 	queries := make([]query, 0, len(values)+1)
 	for _, v := range values {

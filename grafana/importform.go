@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// The data source, as a dashboard that is imported names it: whoever imports
-// the dashboard chooses it then, not by a variable.
+// The data source, as a dashboard that is imported names it: whoever imports the dashboard chooses
+// it then, not by a variable.
 const input = "DS_PROMETHEUS"
 
 // oldest is the oldest Grafana that the dashboards are made for.

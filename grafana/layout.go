@@ -12,8 +12,8 @@ import (
 // panel is what every panel has, whatever it looks like.
 type panel struct {
 	title, description string
-	// unit is Grafana's name of one; a table has units of its columns instead.
-	// empty says what no data means.
+	// unit is Grafana's name of one; a table has units of its columns instead. empty says what no
+	// data means.
 	unit, empty string
 	width       uint32 // of 24
 	queries     []query

@@ -160,8 +160,8 @@ func lintPanel(p shownPanel, metrics map[string]metric, variables map[string]boo
 	return wrong
 }
 
-// lintUnits returns where a panel lacks a unit, and where a name or an ID would
-// be read as a number with one.
+// lintUnits returns where a panel lacks a unit, and where a name or an ID would be read as a number
+// with one.
 func lintUnits(p shownPanel) []string {
 	if p.Type != "table" {
 		if p.FieldConfig.Defaults.Unit == "" {
@@ -213,8 +213,8 @@ func lintUnits(p shownPanel) []string {
 	return wrong
 }
 
-// lintColours returns where a colour says what is not so: vermillion is for
-// what is bad, and what is bad has no other colour.
+// lintColours returns where a colour says what is not so: vermillion is for what is bad, and what
+// is bad has no other colour.
 func lintColours(p shownPanel) []string {
 	var wrong []string
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }

@@ -41,8 +41,8 @@ const (
 	stalledState = -2
 )
 
-// states are a subtask's statuses, and what is worse. A failed subtask is not
-// shown as complete, although the API says so.
+// states are a subtask's statuses, and what is worse. A failed subtask is not shown as complete,
+// although the API says so.
 func states() []named {
 	return append([]named{{failedState, "failed", bad}, {stalledState, "stalled", purple}}, statuses()...)
 }

@@ -1,5 +1,5 @@
-// Command grafana writes the dashboards of aliyun_vulscan_exporter as Grafana
-// reads them: `go run .` in this folder, after every change.
+// Command grafana writes the dashboards of aliyun_vulscan_exporter as Grafana reads them: `go run
+// .` in this folder, after every change.
 package main
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
-// Folders of the dashboards: those for provisioning and packages, and the same
-// in the form that grafana.com and the import page of Grafana ask for.
+// Folders of the dashboards: those for provisioning and packages, and the same in the form that
+// grafana.com and the import page of Grafana ask for.
 const (
 	provisioned = "dashboards"
 	importable  = "import"

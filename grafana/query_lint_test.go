@@ -19,8 +19,7 @@ type metric struct {
 	recorded  bool
 }
 
-// ofEachTarget matches metrics of what an exporter itself does: those of
-// replicas add up.
+// ofEachTarget matches metrics of what an exporter itself does: those of replicas add up.
 var ofEachTarget = regexp.MustCompile(`^(process_|go_|aliyun_vulscan_(api_|response_anomalies_|exporter_))`)
 
 // documented reads the table of docs/metrics.md.
@@ -56,8 +55,8 @@ func documented() (map[string]metric, error) {
 	return all, nil
 }
 
-// announced are the metrics and rules that the dashboards use and that
-// docs/metrics.md and recording.yml need not have yet.
+// announced are the metrics and rules that the dashboards use and that docs/metrics.md and
+// recording.yml need not have yet.
 func announced() map[string]metric {
 	byType := []string{"account", "type"}
 	return map[string]metric{
@@ -165,8 +164,8 @@ func lintHistograms(parsed parser.Expr, metrics map[string]metric) []string {
 	return wrong
 }
 
-// lintReplicas returns where replicas of an exporter, which publish the same,
-// would count twice, or make a join ambiguous.
+// lintReplicas returns where replicas of an exporter, which publish the same, would count twice, or
+// make a join ambiguous.
 func lintReplicas(parsed parser.Expr, metrics map[string]metric) []string {
 	var wrong []string
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
@@ -187,8 +186,8 @@ func lintReplicas(parsed parser.Expr, metrics map[string]metric) []string {
 	return wrong
 }
 
-// countedOnce tells of a selector whether replicas do no harm: what encloses
-// it picks one of them, or divides by as many.
+// countedOnce tells of a selector whether replicas do no harm: what encloses it picks one of them,
+// or divides by as many.
 func countedOnce(s parser.Node, path []parser.Node) bool {
 	inner := s
 	for i := len(path) - 1; i >= 0; i-- {

@@ -5,8 +5,8 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
-// server is the dashboard of one server. Accounts may have servers of one
-// name: it is chosen by account and name, and found by its UUID.
+// server is the dashboard of one server. Accounts may have servers of one name: it is chosen by
+// account and name, and found by its UUID.
 func server() (dashboard.Dashboard, error) {
 	d, err := empty(serverUID, "Vulnerability scans: server",
 		"Every scan of one server: what it is doing, since when, and how it failed.",

@@ -7,8 +7,8 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/table"
 )
 
-// column is one of a table's. Only columns of values have a unit: task IDs
-// and names may be decimal numbers, and are not to be read as such.
+// column is one of a table's. Only columns of values have a unit: task IDs and names may be decimal
+// numbers, and are not to be read as such.
 type column struct {
 	field, title string
 	properties   []dashboard.DynamicConfigValue
@@ -28,8 +28,8 @@ func value(ref, title, unit string, more ...dashboard.DynamicConfigValue) column
 	return column{field, title, append(more, property("unit", unit), nothing())}
 }
 
-// nothing is what a cell without a value shows. A cell would show the panel's
-// text for no data else.
+// nothing is what a cell without a value shows. A cell would show the panel's text for no data
+// else.
 func nothing() dashboard.DynamicConfigValue { return property("noValue", "–") }
 
 func left() dashboard.DynamicConfigValue { return property("custom.align", "left") }
@@ -91,8 +91,8 @@ func property(id string, value any) dashboard.DynamicConfigValue {
 	return dashboard.DynamicConfigValue{Id: id, Value: value}
 }
 
-// list is a table of these columns, in this order. The answers of its queries
-// are joined where their labels are equal. Nothing but the columns is shown.
+// list is a table of these columns, in this order. The answers of its queries are joined where
+// their labels are equal. Nothing but the columns is shown.
 func list(columns ...column) *table.PanelBuilder {
 	b := table.NewPanelBuilder().CellHeight(common.TableCellHeightSm)
 	order, names, shown := map[string]int{}, map[string]string{}, map[string]bool{}

@@ -26,8 +26,7 @@ func empty(uid, title, description string, variables ...cog.Builder[dashboard.Va
 	return b.Build()
 }
 
-// alerts marks on the graphs when the shipped alerts fire, once for all
-// servers of an account.
+// alerts marks on the graphs when the shipped alerts fire, once for all servers of an account.
 func alerts() *dashboard.AnnotationQueryBuilder {
 	expr := `max by (alertname, severity, cluster, account) (ALERTS{` + ofAlerts + `})`
 	return dashboard.NewAnnotationQueryBuilder().Name("Alerts").Datasource(source()).Enable(true).IconColor(bad).

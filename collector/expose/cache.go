@@ -69,8 +69,8 @@ func (c *cache[G, V, S]) newWorker() *worker {
 	return w
 }
 
-// scrape encodes what has changed and returns everything. Scrapes in the same
-// encoding at the same time wait for one another, and then find nothing changed.
+// scrape encodes what has changed and returns everything. Scrapes in the same encoding at the same
+// time wait for one another, and then find nothing changed.
 func (c *cache[G, V, S]) scrape(now time.Time) *Scrape {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -113,8 +113,7 @@ func (c *cache[G, V, S]) align() {
 	}
 }
 
-// findChanged lists the slots that have to be encoded anew, with what they now
-// hold.
+// findChanged lists the slots that have to be encoded anew, with what they now hold.
 func (c *cache[G, V, S]) findChanged(now time.Time) {
 	c.changed = c.changed[:0]
 	for i := range c.slots {
@@ -154,8 +153,8 @@ func (c *cache[G, V, S]) encodeChanged(now time.Time) {
 	others.Wait()
 }
 
-// finish returns what the emitter has taken. before is what the same group had,
-// nil if that is not known: what is the same is not deflated again.
+// finish returns what the emitter has taken. before is what the same group had, nil if that is not
+// known: what is the same is not deflated again.
 func (w *worker) finish(before *encoded) *encoded {
 	metrics := w.emitter.metrics
 	if w.deflater != nil {

@@ -329,8 +329,8 @@ func TestOnlyWhatChangedIsEncoded(t *testing.T) {
 	want("nobody had asked for this encoding in ten minutes", 8)
 }
 
-// A scrape may have to wait before it comes to a group, which changes meanwhile:
-// its content is then encoded as of a time when it was there.
+// A scrape may have to wait before it comes to a group, which changes meanwhile: its content is
+// then encoded as of a time when it was there.
 func TestGroupsAreEncodedAsOfATimeWhenTheyWereSo(t *testing.T) {
 	r := newRig(t, family("m"))
 	r.source.put(0, metric{0, nil, 1, time.Time{}})

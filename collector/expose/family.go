@@ -19,8 +19,7 @@ const (
 	Counter
 )
 
-// Label is a label of a family. From is the place of its value among those that
-// Emit is given.
+// Label is a label of a family. From is the place of its value among those that Emit is given.
 type Label struct {
 	Name string
 	From int
@@ -80,8 +79,7 @@ type Encoding struct {
 
 // Encoder encodes one family in one format.
 type Encoder interface {
-	// Header appends what stands before the family's metrics, which take so
-	// many bytes.
+	// Header appends what stands before the family's metrics, which take so many bytes.
 	Header(b []byte, size int) []byte
 	// Metric appends a metric. created is when a counter began; zero: unknown.
 	Metric(b []byte, values []string, value float64, created time.Time) []byte
@@ -106,8 +104,8 @@ func NewEmitter(encoders []Encoder) *Emitter {
 	return &Emitter{encoders: encoders, metrics: make([][]byte, len(encoders))}
 }
 
-// Emit adds a metric to the family at a place in the Engine's families. values
-// are read at once, and may be changed afterwards.
+// Emit adds a metric to the family at a place in the Engine's families. values are read at once,
+// and may be changed afterwards.
 func (e *Emitter) Emit(family int, values []string, value float64, created time.Time) {
 	e.metrics[family] = e.encoders[family].Metric(e.metrics[family], values, value, created)
 }

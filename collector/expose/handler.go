@@ -14,13 +14,12 @@ import (
 	"aliyun_vulscan_exporter/internal/gzipjoin"
 )
 
-// text100 is the text format whose names may be any UTF-8. Names of groups
-// never need that, so that it differs from version 0.0.4 in nothing but its
-// name.
+// text100 is the text format whose names may be any UTF-8. Names of groups never need that, so that
+// it differs from version 0.0.4 in nothing but its name.
 const text100 expfmt.Format = "text/plain; version=1.0.0; charset=utf-8"
 
-// sendBuffer is how much of an answer is gathered before it is sent on: pieces
-// are small, and each send wakes the reader.
+// sendBuffer is how much of an answer is gathered before it is sent on: pieces are small, and each
+// send wakes the reader.
 const sendBuffer = 256 << 10
 
 // Options configure a Handler.
@@ -29,8 +28,8 @@ type Options struct {
 	Scrape func(Encoding) *Scrape
 	// Others are all other metrics. They must not have a name of Scrape's.
 	Others prometheus.Gatherer
-	// Failed is told of what could not be gathered or encoded. The rest is
-	// served all the same: one broken series must not take the others with it.
+	// Failed is told of what could not be gathered or encoded. The rest is served all the same: one
+	// broken series must not take the others with it.
 	Failed func(error)
 }
 
@@ -89,8 +88,8 @@ func formatOf(f expfmt.Format) Format {
 	return Text
 }
 
-// AcceptsGzip reports whether a client takes gzip (RFC 9110, 12.5.3): it, or any
-// coding, is named with a weight above 0. What is sent is gzip or as it is.
+// AcceptsGzip reports whether a client takes gzip (RFC 9110, 12.5.3): it, or any coding, is named
+// with a weight above 0. What is sent is gzip or as it is.
 func AcceptsGzip(header http.Header) bool {
 	gzip, anything := -1.0, -1.0
 	for _, list := range header.Values("Accept-Encoding") {

@@ -20,9 +20,9 @@ const (
 	timestampSeconds, timestampNano protowire.Number = 1, 2
 )
 
-// protobufEncoder writes delimited protobuf. A message MetricFamily begins with
-// its own fields and ends with its metrics, so that metrics which were encoded
-// before can be appended to a header that states their length.
+// protobufEncoder writes delimited protobuf. A message MetricFamily begins with its own fields and
+// ends with its metrics, so that metrics which were encoded before can be appended to a header that
+// states their length.
 type protobufEncoder struct {
 	header  []byte
 	labels  []Label

@@ -48,9 +48,8 @@ func (s gzipSink) text(b []byte) error { return s.w.Write(s.deflater.Deflate(nil
 
 func (s gzipSink) metrics(m *encoded, family int) error { return s.w.Write(m.deflated[family]) }
 
-// send sends all families that wanted accepts, those of the engine and others,
-// sorted by name. Of others, those that cannot be encoded are left out, and
-// failed is told why.
+// send sends all families that wanted accepts, those of the engine and others, sorted by name. Of
+// others, those that cannot be encoded are left out, and failed is told why.
 func (s *Scrape) send(to sink, format expfmt.Format, others []*dto.MetricFamily, wanted func(name string) bool, failed func(error)) error {
 	var b bytes.Buffer // what stands before the next group's metrics
 	encoder := expfmt.NewEncoder(&b, format, expfmt.WithCreatedLines())
@@ -129,8 +128,8 @@ func (s *Scrape) order() []int {
 	return places
 }
 
-// WriteText writes all metrics in the text format, others among them. It fails
-// if anything cannot be written.
+// WriteText writes all metrics in the text format, others among them. It fails if anything cannot
+// be written.
 func (s *Scrape) WriteText(w io.Writer, others []*dto.MetricFamily) error {
 	var failed []error
 	all := func(string) bool { return true }

@@ -60,8 +60,7 @@ func (e *textEncoder) Metric(b []byte, values []string, value float64, created t
 	return b
 }
 
-// appendEscaped writes a label's value or, in the text format without quotes, a
-// help text.
+// appendEscaped writes a label's value or, in the text format without quotes, a help text.
 func appendEscaped(b []byte, value string, quotes bool) []byte {
 	if strings.IndexByte(value, '\\') < 0 && strings.IndexByte(value, '\n') < 0 && (!quotes || strings.IndexByte(value, '"') < 0) {
 		return append(b, value...)
@@ -81,8 +80,7 @@ func appendEscaped(b []byte, value string, quotes bool) []byte {
 	return b
 }
 
-// appendValue writes a sample's value. OpenMetrics tells floats by a point or
-// an exponent.
+// appendValue writes a sample's value. OpenMetrics tells floats by a point or an exponent.
 func appendValue(b []byte, value float64, openMetrics bool) []byte {
 	start := len(b)
 	switch {

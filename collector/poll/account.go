@@ -14,11 +14,10 @@ import (
 )
 
 const (
-	// maxTaskIDs is the most task IDs that travel in one call. No limit is
-	// documented; 50 IDs of 32 characters keep the URL well under 8 KB.
+	// maxTaskIDs is the most task IDs that travel in one call. No limit is documented; 50 IDs of 32
+	// characters keep the URL well under 8 KB.
 	maxTaskIDs = 50
-	// maxCodes and maxTypes bound the distinct codes and types of an account
-	// that become labels.
+	// maxCodes and maxTypes bound the distinct codes and types of an account that become labels.
 	maxCodes, maxTypes = 200, 20
 )
 
@@ -48,8 +47,8 @@ type server struct {
 	saving  bool         // a write of the server is under way; under the stateWriter's mu
 }
 
-// account is one account: its servers, its quota and its polling. Accounts share
-// nothing, so that one that hangs or is refused delays no other.
+// account is one account: its servers, its quota and its polling. Accounts share nothing, so that
+// one that hangs or is refused delays no other.
 type account struct {
 	options   *Options
 	published *scan.Account
@@ -89,8 +88,8 @@ func newAccount(c config.Account, o *Options, w *stateWriter) *account {
 		options: o, writer: w, logger: log.With(o.Logger, "account", c.Name), wake: make(chan struct{}, 1),
 		retargets: make(chan struct{}, 1), lists: make(map[string]*taskList), servers: make(map[string]*server), failing: make(map[string]int),
 	}
-	// Results of calls that are no codes of the API's have labels in any case,
-	// so that no flood of codes can hide a timeout, and so have documented types.
+	// Results of calls that are no codes of the API's have labels in any case, so that no flood of
+	// codes can hide a timeout, and so have documented types.
 	a.policy.Codes = scan.NewLabelSet(maxCodes, sas.ResultOK, sas.ResultTimeout, sas.ResultConnection, sas.ResultCanceled,
 		sas.ResultResponse, sas.ResultCredentials)
 	a.policy.Types = scan.NewLabelSet(maxTypes, config.Types()...)
@@ -104,8 +103,8 @@ func newAccount(c config.Account, o *Options, w *stateWriter) *account {
 	return a
 }
 
-// configure makes c the account's configuration. The account must not run. What
-// is known of servers that stay is kept, and so is what the limiter has seen.
+// configure makes c the account's configuration. The account must not run. What is known of servers
+// that stay is kept, and so is what the limiter has seen.
 func (a *account) configure(c config.Account) {
 	a.limiter.configure(c.RequestsPerSecond)
 	a.options.Events.Watch(&c)
@@ -122,8 +121,8 @@ func (a *account) configure(c config.Account) {
 	a.retarget(found)
 }
 
-// start begins to poll, until stop is called or, for a Poller that polls once,
-// every server was tried.
+// start begins to poll, until stop is called or, for a Poller that polls once, every server was
+// tried.
 func (a *account) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	a.cancel, a.done = cancel, make(chan struct{})
@@ -135,8 +134,7 @@ func (a *account) start() {
 	}()
 }
 
-// stop cancels the calls in flight and returns when nothing of the account runs
-// any more.
+// stop cancels the calls in flight and returns when nothing of the account runs any more.
 func (a *account) stop() {
 	a.cancel()
 	<-a.done
@@ -155,8 +153,8 @@ func (a *account) publish() {
 	a.unlock()
 }
 
-// unlock ends what began with a.mu.Lock: it publishes how the account fares,
-// and writes to the log what there is to say, which may take its time.
+// unlock ends what began with a.mu.Lock: it publishes how the account fares, and writes to the log
+// what there is to say, which may take its time.
 func (a *account) unlock() {
 	due, waits := a.queue.due()
 	notices := a.notices

@@ -53,8 +53,8 @@ func listed(names ...string) discovery.Found {
 	return found
 }
 
-// The list may be found at any moment: between a look at the empty queue and
-// the question whether anything is left, too.
+// The list may be found at any moment: between a look at the empty queue and the question whether
+// anything is left, too.
 func TestPollingOnceEndsOnlyWhenNoServerWaits(t *testing.T) {
 	c := accountOf()
 	c.Discovery.Servers = &config.ServerDiscovery{}

@@ -9,15 +9,15 @@ import (
 // probeInterval is the pause between calls while credentials are refused.
 const probeInterval = 30 * time.Second
 
-// breaker stops an account's calls while its credentials are refused, but for
-// one probe now and then.
+// breaker stops an account's calls while its credentials are refused, but for one probe now and
+// then.
 type breaker struct {
 	open    bool
 	probeAt time.Time // while open: when the next probe may start
 }
 
-// judge opens the breaker when a call is refused and closes it when one
-// succeeds. It reports whether that changed it.
+// judge opens the breaker when a call is refused and closes it when one succeeds. It reports
+// whether that changed it.
 func (b *breaker) judge(failed *sas.Error, now time.Time) (changed bool) {
 	switch {
 	case failed == nil && b.open:

@@ -12,8 +12,8 @@ import (
 // maxAttempts bounds the calls for one question while the API throttles.
 const maxAttempts = 3
 
-// call makes a call when turn says that it may start, and again where the
-// failure says that this helps. If heldBack reports true by then, it makes none.
+// call makes a call when turn says that it may start, and again where the failure says that this
+// helps. If heldBack reports true by then, it makes none.
 func call[T any](ctx context.Context, a *account, turn func(context.Context) error, heldBack func() bool, send func() (T, error)) (T, *sas.Error) {
 	var none T
 	for attempt := 1; ; attempt++ {

@@ -9,8 +9,7 @@ import (
 	"aliyun_vulscan_exporter/collector/scan"
 )
 
-// A fleet at rest is not stale, however seldom its tasks are read and its
-// servers are polled.
+// A fleet at rest is not stale, however seldom its tasks are read and its servers are polled.
 func TestNothingIsStaleThoughTasksAreReadSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := newSimulatedService(20, 10)
@@ -57,8 +56,8 @@ func recordsOf(a *account) (records []*scan.Record) {
 	return records
 }
 
-// Once the list of a running task is too old, its servers are polled as without
-// it, when the list of tasks is read next.
+// Once the list of a running task is too old, its servers are polled as without it, when the list
+// of tasks is read next.
 func TestAnOldListGuidesNoMore(t *testing.T) {
 	for name, tt := range map[string]struct {
 		age    time.Duration
@@ -79,8 +78,8 @@ func TestAnOldListGuidesNoMore(t *testing.T) {
 	}
 }
 
-// A complete list takes a server's scan away that it lacks; one that is not
-// complete takes nothing away.
+// A complete list takes a server's scan away that it lacks; one that is not complete takes nothing
+// away.
 func TestAScanThatItsTaskLacksIsGone(t *testing.T) {
 	for name, tt := range map[string]struct {
 		err  error

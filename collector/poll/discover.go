@@ -9,8 +9,8 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
-// discover begins to discover, if the account is to. stop ends it, and returns
-// when nothing of it runs any more.
+// discover begins to discover, if the account is to. stop ends it, and returns when nothing of it
+// runs any more.
 func (a *account) discover(ctx context.Context) (stop func()) {
 	if a.config.Discovery.Tasks == nil && a.config.Discovery.Servers == nil {
 		return func() {}
@@ -61,8 +61,8 @@ func (a *account) discover(ctx context.Context) (stop func()) {
 	}
 }
 
-// confirmInterval is how often it is confirmed that what is known of servers is
-// not stale, however seldom tasks and lists are read.
+// confirmInterval is how often it is confirmed that what is known of servers is not stale, however
+// seldom tasks and lists are read.
 func (a *account) confirmInterval() time.Duration {
 	if a.config.StaleAfter == 0 {
 		return listFresh
@@ -112,8 +112,8 @@ func (a *account) lastFound() discovery.Found {
 	return a.found
 }
 
-// replace puts what was found last into a channel that has room for one. Only
-// one goroutine may call it.
+// replace puts what was found last into a channel that has room for one. Only one goroutine may
+// call it.
 func replace(c chan discovery.Found, f discovery.Found) {
 	select {
 	case <-c:
@@ -122,8 +122,8 @@ func replace(c chan discovery.Found, f discovery.Found) {
 	c <- f
 }
 
-// discovered takes what was found: new servers and tasks are polled, those that
-// went are not any more.
+// discovered takes what was found: new servers and tasks are polled, those that went are not any
+// more.
 func (a *account) discovered(found discovery.Found) {
 	a.mu.Lock()
 	same := sameTargets(a.found, found)
@@ -140,9 +140,8 @@ func (a *account) discovered(found discovery.Found) {
 	a.look()
 }
 
-// pacedDiscovery makes discovery's calls within the account's quota. They come
-// after polls that wait for it too, as long as the list can still be read
-// within half of its refresh interval.
+// pacedDiscovery makes discovery's calls within the account's quota. They come after polls that
+// wait for it too, as long as the list can still be read within half of its refresh interval.
 type pacedDiscovery struct {
 	account *account
 
@@ -189,8 +188,8 @@ func (a *account) behind(patience time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error { return a.limiter.waitBehind(ctx, patience) }
 }
 
-// listedPage asks for a page of a list. Its failure says nothing of other
-// operations: the account's polling goes on.
+// listedPage asks for a page of a list. Its failure says nothing of other operations: the account's
+// polling goes on.
 func listedPage[T any](ctx context.Context, a *account, turn func(context.Context) error, send func() (*sas.Page[T], error)) (*sas.Page[T], error) {
 	page, failed := call(ctx, a, turn, a.isRefused, send)
 	if failed != nil {

@@ -11,8 +11,8 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
-// finish keeps what came of a poll and puts the server back into the queue. A
-// poll that was cut short changes nothing: the server is due as before.
+// finish keeps what came of a poll and puts the server back into the queue. A poll that was cut
+// short changes nothing: the server is due as before.
 func (a *account) finish(s *server, start time.Time, results []scan.CallResult, failed *sas.Error) {
 	now := a.now()
 	a.mu.Lock()
@@ -103,8 +103,7 @@ func newFailures(before, next *scan.Record) map[string]float64 {
 	return failures
 }
 
-// judge opens or closes the breaker. Each is logged once. It is called with a.mu
-// held.
+// judge opens or closes the breaker. Each is logged once. It is called with a.mu held.
 func (a *account) judge(failed *sas.Error, now time.Time) {
 	if !a.breaker.judge(failed, now) {
 		return
@@ -119,9 +118,9 @@ func (a *account) judge(failed *sas.Error, now time.Time) {
 	})
 }
 
-// noticeCondition logs when the first server of the account begins to fail in
-// some way, and when none does any more: an outage of the service takes one
-// line, not one a server. It is called with a.mu held.
+// noticeCondition logs when the first server of the account begins to fail in some way, and when
+// none does any more: an outage of the service takes one line, not one a server. It is called with
+// a.mu held.
 func (a *account) noticeCondition(before, next *scan.Record, failed *sas.Error) {
 	if before.Failure == next.Failure {
 		return

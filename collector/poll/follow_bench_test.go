@@ -18,11 +18,10 @@ const (
 	scanKeep = 0.98    // of the quota is used when it is short, as measured
 )
 
-// BenchmarkFollowScan follows one scan of 100,000 servers to its end on fake
-// time, with the queue and the intervals that the poller uses, and beside it
-// polls all of them at a fixed interval. A subtask's duration is log-normal:
-// median 15 minutes, the longest of all about eight hours. The delay is the
-// time from a subtask's end to the poll that sees it.
+// BenchmarkFollowScan follows one scan of 100,000 servers to its end on fake time, with the queue
+// and the intervals that the poller uses, and beside it polls all of them at a fixed interval. A
+// subtask's duration is log-normal: median 15 minutes, the longest of all about eight hours. The
+// delay is the time from a subtask's end to the poll that sees it.
 func BenchmarkFollowScan(b *testing.B) {
 	for _, rate := range []float64{10, 50, 200} {
 		b.Run(fmt.Sprintf("rate=%v", rate), func(b *testing.B) {
@@ -76,8 +75,8 @@ func (f followed) String() string {
 		f.calls, f.end.Round(time.Minute), f.p50.Round(time.Second), f.p95.Round(time.Second))
 }
 
-// follow polls until every end has been seen. next says when a server is due
-// again, and how urgent it is then.
+// follow polls until every end has been seen. next says when a server is due again, and how urgent
+// it is then.
 func follow(ends [][4]time.Duration, rate float64, next func(*scan.Record, scan.Instant) (time.Duration, rank)) (f followed) {
 	now := now0.Time()
 	begin, pace := now, time.Duration(float64(time.Second)/(rate*scanKeep))

@@ -37,8 +37,7 @@ func (a *account) listRead(r discovery.ServerScans) {
 	a.lookForOffline()
 }
 
-// hear takes what a complete list says of each server. It is called with a.mu
-// held.
+// hear takes what a complete list says of each server. It is called with a.mu held.
 func (a *account) hear(l *taskList, r discovery.ServerScans) {
 	l.status.At, l.complete, l.unheard = r.At, true, make(map[string]sas.ServerScan)
 	keyOf := a.keyOfScan(slices.Values(r.Scans))
@@ -79,8 +78,8 @@ func (a *account) hear(l *taskList, r discovery.ServerScans) {
 
 func (a *account) owns(key string) bool { return a.options.Owns == nil || a.options.Owns(key) }
 
-// identify finds the servers of scans that name an instance which was not known
-// when the list was read. It is called with a.mu held.
+// identify finds the servers of scans that name an instance which was not known when the list was
+// read. It is called with a.mu held.
 func (a *account) identify() {
 	for _, l := range a.lists {
 		if l.unnamed == 0 {
@@ -101,8 +100,8 @@ func (a *account) identify() {
 	}
 }
 
-// hearOfNew takes what the lists said of servers before they were watched. It is
-// called with a.mu held.
+// hearOfNew takes what the lists said of servers before they were watched. It is called with a.mu
+// held.
 func (a *account) hearOfNew() {
 	for _, l := range a.lists {
 		for key, of := range l.unheard {
@@ -114,8 +113,8 @@ func (a *account) hearOfNew() {
 	}
 }
 
-// unhear keeps what the lists say of a server that is watched no more: it may
-// come back. It is called with a.mu held.
+// unhear keeps what the lists say of a server that is watched no more: it may come back. It is
+// called with a.mu held.
 func (a *account) unhear(s *server) {
 	key := s.latest.Target.Key()
 	for _, of := range s.latest.ServerScans {
@@ -190,15 +189,15 @@ func (a *account) hearOf(s *server, l *taskList, of sas.ServerScan) {
 	})
 }
 
-// sawTask reports whether a poll that succeeded has asked for a task, or an
-// earlier process knew of it.
+// sawTask reports whether a poll that succeeded has asked for a task, or an earlier process knew of
+// it.
 func (s *server) sawTask(id string) bool {
 	return s.asked != nil && slices.Contains(s.asked.TaskIDs, id) ||
 		slices.ContainsFunc(s.latest.Subtasks, func(of scan.Subtask) bool { return of.TaskID == id })
 }
 
-// cameAt returns when a scan came to its status, by the service's own clock; zero
-// if it did not say.
+// cameAt returns when a scan came to its status, by the service's own clock; zero if it did not
+// say.
 func cameAt(of sas.ServerScan) time.Time {
 	if of.Ended() {
 		return of.End()
@@ -206,8 +205,8 @@ func cameAt(of sas.ServerScan) time.Time {
 	return of.Start()
 }
 
-// seenSince reports whether a poll has succeeded since a moment by the service's
-// clock; the zero one is not known.
+// seenSince reports whether a poll has succeeded since a moment by the service's clock; the zero
+// one is not known.
 func seenSince(r *scan.Record, at time.Time) bool {
 	// The clocks may differ a little, and a poll takes its time.
 	return !at.IsZero() && scan.InstantOf(at.Add(time.Minute)) < r.LastSuccess

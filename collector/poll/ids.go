@@ -9,25 +9,23 @@ import (
 )
 
 const (
-	// enoughAnswers is after how many answered calls a kind of ID that was
-	// asked in each, and never answered, is asked no more.
+	// enoughAnswers is after how many answered calls a kind of ID that was asked in each, and never
+	// answered, is asked no more.
 	enoughAnswers = 100
 	// askAgainAfter is how long until it is tried once more.
 	askAgainAfter = time.Hour
 )
 
-// taskIDKinds learns which IDs an account's service knows tasks by. Nothing
-// documents whether the call that tells of subtasks takes the ID of the root
-// task or that of the server's own part of it, its leaf. The zero value knows
-// nothing.
+// taskIDKinds learns which IDs an account's service knows tasks by. Nothing documents whether the
+// call that tells of subtasks takes the ID of the root task or that of the server's own part of it,
+// its leaf. The zero value knows nothing.
 type taskIDKinds struct {
 	calls, root, leaf int       // answered calls that asked for both, and how many of them were answered under each
 	triedAt           time.Time // when both were asked for although one never answers
 }
 
-// wanted returns which kinds the next call asks for where both are known. While
-// all answers come under other IDs than those asked for, nobody knows which
-// kind brings them.
+// wanted returns which kinds the next call asks for where both are known. While all answers come
+// under other IDs than those asked for, nobody knows which kind brings them.
 func (k *taskIDKinds) wanted(now time.Time) (root, leaf bool) {
 	if k.calls < enoughAnswers || k.root+k.leaf == 0 || now.Sub(k.triedAt) >= askAgainAfter {
 		return true, true
@@ -80,9 +78,8 @@ func leaves(r *scan.Record) map[string]string {
 	return ids
 }
 
-// questions returns the calls that a poll of a server takes: its tasks share
-// their types, so they travel together, in chunks. The two IDs of a task are
-// never parted.
+// questions returns the calls that a poll of a server takes: its tasks share their types, so they
+// travel together, in chunks. The two IDs of a task are never parted.
 func questions(t *scan.Target, leaf map[string]string, wantRoot, wantLeaf bool) []sas.Query {
 	var list []sas.Query
 	var ids []string
@@ -130,9 +127,8 @@ func rootIDs(ids []string, leaf map[string]string) []string {
 	return roots
 }
 
-// underRoots renames what an answer says under a leaf's ID to the root's, and
-// drops it where the answer says the same under the root's, which counts. It
-// reports which kinds of ID were answered.
+// underRoots renames what an answer says under a leaf's ID to the root's, and drops it where the
+// answer says the same under the root's, which counts. It reports which kinds of ID were answered.
 func underRoots(answer *sas.Answer, leaf map[string]string) (byRoot, byLeaf bool) {
 	rootOf := make(map[string]string, len(leaf))
 	for root, own := range leaf {
@@ -161,9 +157,9 @@ func underRoots(answer *sas.Answer, leaf map[string]string) (byRoot, byLeaf bool
 	return byRoot, byLeaf
 }
 
-// lacking reports whether results lack all subtasks of a task whose leaf is
-// known and of which r has some. If only one kind of ID was asked for, it may be
-// the wrong one: an answer under the root's ID may have come for the leaf's.
+// lacking reports whether results lack all subtasks of a task whose leaf is known and of which r
+// has some. If only one kind of ID was asked for, it may be the wrong one: an answer under the
+// root's ID may have come for the leaf's.
 func lacking(r *scan.Record, leaf map[string]string, results []scan.CallResult) bool {
 	answered := make(map[string]bool)
 	for _, result := range results {

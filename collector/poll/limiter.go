@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// windowMargin widens the window in which calls are counted, so that the
-	// promise holds where they arrive, however unevenly they travel.
+	// windowMargin widens the window in which calls are counted, so that the promise holds where
+	// they arrive, however unevenly they travel.
 	windowMargin = 1.02
 	// catchUp is how much lateness of timers is made good by sending sooner.
 	catchUp = 50 * time.Millisecond
@@ -19,8 +19,7 @@ const (
 	raiseShare = 1.0 / 80
 )
 
-// purpose is what a call is for. Where several purposes wait, no one may take
-// two calls in a row.
+// purpose is what a call is for. Where several purposes wait, no one may take two calls in a row.
 type purpose int
 
 const (
@@ -30,11 +29,10 @@ const (
 	purposes
 )
 
-// limiter paces one account's calls. It differs from a token bucket
-// (golang.org/x/time/rate) in what it promises: no second sees more calls than
-// configured, even where timers fire late and calls would bunch. Throttling
-// halves the rate, which then recovers step by step. It is safe for concurrent
-// use.
+// limiter paces one account's calls. It differs from a token bucket (golang.org/x/time/rate) in
+// what it promises: no second sees more calls than configured, even where timers fire late and
+// calls would bunch. Throttling halves the rate, which then recovers step by step. It is safe for
+// concurrent use.
 type limiter struct {
 	now   func() time.Time
 	count func(now time.Time) // told of every call that starts
@@ -59,8 +57,8 @@ func newLimiter(now func() time.Time, count func(now time.Time)) *limiter {
 	return &limiter{now: now, count: count}
 }
 
-// configure sets the rate, as at a reload. Calls already made still count, and
-// what throttling has taken away stays taken.
+// configure sets the rate, as at a reload. Calls already made still count, and what throttling has
+// taken away stays taken.
 func (l *limiter) configure(limit float64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -141,8 +139,7 @@ func (l *limiter) queued(what purpose) bool {
 	return l.waiting[what] > 0
 }
 
-// take counts a call that starts now, or returns how long to wait before one
-// may.
+// take counts a call that starts now, or returns how long to wait before one may.
 func (l *limiter) take(now time.Time, what purpose) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -170,8 +167,7 @@ func (l *limiter) take(now time.Time, what purpose) time.Duration {
 	return 0
 }
 
-// othersTurn reports whether the last call had this purpose too and one of
-// another purpose waits.
+// othersTurn reports whether the last call had this purpose too and one of another purpose waits.
 func (l *limiter) othersTurn(what purpose) bool {
 	if l.lastFor != what {
 		return false
@@ -184,8 +180,8 @@ func (l *limiter) othersTurn(what purpose) bool {
 	return false
 }
 
-// throttled halves the rate and obeys the API's hint. Calls that were already
-// under way when the rate was last halved say nothing new.
+// throttled halves the rate and obeys the API's hint. Calls that were already under way when the
+// rate was last halved say nothing new.
 func (l *limiter) throttled(sent, now time.Time, hint time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

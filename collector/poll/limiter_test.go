@@ -113,8 +113,8 @@ func TestLimiterIsConfiguredAnew(t *testing.T) {
 	}
 }
 
-// Pages of the lists of targets let polls go first, and nothing else: there is
-// nothing to poll before they are read.
+// Pages of the lists of targets let polls go first, and nothing else: there is nothing to poll
+// before they are read.
 func TestPagesOfTargetsWaitForPollsAlone(t *testing.T) {
 	for what, wait := range map[purpose]time.Duration{forPoll: 11 * time.Second, forList: 2 * time.Second, forTarget: time.Second} {
 		synctest.Test(t, func(t *testing.T) {

@@ -18,21 +18,21 @@ import (
 type taskList struct {
 	last   discovery.ServerScans // the last reading, without its scans
 	status scan.ListStatus       // of the last complete reading, but for Err
-	// complete says that the last reading was, unnamed how many entries of it
-	// name no server, or an instance that is not known.
+	// complete says that the last reading was, unnamed how many entries of it name no server, or an
+	// instance that is not known.
 	complete bool
 	unnamed  int
 	names    bool // any entry names a server or an instance
-	// unheard are the scans of servers that are not watched, by key, and those
-	// of instances that are not known, by instance ID. The servers may come yet.
+	// unheard are the scans of servers that are not watched, by key, and those of instances that
+	// are not known, by instance ID. The servers may come yet.
 	unheard map[string]sas.ServerScan
 }
 
 // listFresh is how long the list of a running task may be relied upon.
 const listFresh = 15 * time.Minute
 
-// fresh reports whether the list can be relied upon to say all that there is to
-// say about the servers of t.
+// fresh reports whether the list can be relied upon to say all that there is to say about the
+// servers of t.
 func (l *taskList) fresh(t *sas.Task, interval time.Duration, now time.Time) bool {
 	if l == nil || !l.complete || l.unnamed > 0 {
 		return false
@@ -43,8 +43,7 @@ func (l *taskList) fresh(t *sas.Task, interval time.Duration, now time.Time) boo
 	return now.Sub(l.last.At) < max(listFresh, 3*interval)
 }
 
-// scanOptions returns how the lists of the account's tasks are read; nil if they
-// are not.
+// scanOptions returns how the lists of the account's tasks are read; nil if they are not.
 func (a *account) scanOptions(told func(discovery.ServerScans)) *discovery.ScanOptions {
 	if !a.readsLists() {
 		return nil
@@ -61,8 +60,7 @@ func (a *account) readsLists() bool {
 	return a.config.Discovery.Tasks != nil && a.config.Discovery.Tasks.ServerScans
 }
 
-// listsTried reports whether the list of every task was tried to read. It is
-// called with a.mu held.
+// listsTried reports whether the list of every task was tried to read. It is called with a.mu held.
 func (a *account) listsTried() bool {
 	if !a.readsLists() {
 		return true
@@ -75,8 +73,8 @@ func (a *account) listsTried() bool {
 	return true
 }
 
-// pacedLists reads pages of tasks' lists within the account's quota: at most
-// every second call while polls wait.
+// pacedLists reads pages of tasks' lists within the account's quota: at most every second call
+// while polls wait.
 type pacedLists struct{ account *account }
 
 // ServerScans implements discovery.ScanAPI.
@@ -86,8 +84,8 @@ func (p pacedLists) ServerScans(ctx context.Context, q sas.ServerScanQuery) (*sa
 		func() (*sas.Page[sas.ServerScan], error) { return a.api.ServerScans(ctx, q) })
 }
 
-// forgetTasks drops what is known of lists of tasks that are not followed any
-// more. It is called with a.mu held.
+// forgetTasks drops what is known of lists of tasks that are not followed any more. It is called
+// with a.mu held.
 func (a *account) forgetTasks() {
 	followed := make(map[string]bool, len(a.found.Tasks.Items))
 	for _, t := range a.found.Tasks.Items {
@@ -111,8 +109,7 @@ func (a *account) forgetTasks() {
 	}
 }
 
-// listed reports whether an unfinished task lists a server. It is called with
-// a.mu held.
+// listed reports whether an unfinished task lists a server. It is called with a.mu held.
 func (a *account) listed(key string) bool {
 	for i := range a.found.Tasks.Items {
 		t := &a.found.Tasks.Items[i]
@@ -131,9 +128,8 @@ func (a *account) listed(key string) bool {
 	return false
 }
 
-// lookForOffline has the targets be found out again if a server that
-// online_only alone keeps out is to be watched from now on, or not any more. It
-// is called with a.mu held.
+// lookForOffline has the targets be found out again if a server that online_only alone keeps out is
+// to be watched from now on, or not any more. It is called with a.mu held.
 func (a *account) lookForOffline() {
 	for i := range a.found.Offline {
 		key := scan.KeyOf(a.found.Offline[i].UUID)
@@ -145,8 +141,8 @@ func (a *account) lookForOffline() {
 	}
 }
 
-// listsComplete reports whether the lists of all tasks that are followed say all
-// that there is to say. It is called with a.mu held.
+// listsComplete reports whether the lists of all tasks that are followed say all that there is to
+// say. It is called with a.mu held.
 func (a *account) listsComplete(now time.Time) bool {
 	if !a.readsLists() || a.found.Tasks.Err != nil || len(a.found.Tasks.Items) == 0 {
 		return false
@@ -159,8 +155,8 @@ func (a *account) listsComplete(now time.Time) bool {
 	return true
 }
 
-// listStatuses returns what is published of the lists, in the order of the
-// tasks. It is called with a.mu held.
+// listStatuses returns what is published of the lists, in the order of the tasks. It is called with
+// a.mu held.
 func (a *account) listStatuses() []scan.ListStatus {
 	var list []scan.ListStatus
 	for _, t := range a.found.Tasks.Items {
@@ -171,9 +167,8 @@ func (a *account) listStatuses() []scan.ListStatus {
 	return list
 }
 
-// review is due when the tasks were read, and now and then. It finds out whether
-// lists still guide polling: only then is there anything to plan anew. It is
-// called with a.mu held.
+// review is due when the tasks were read, and now and then. It finds out whether lists still guide
+// polling: only then is there anything to plan anew. It is called with a.mu held.
 func (a *account) review(now time.Time) {
 	if a.listsComplete(now) != a.guided {
 		a.replan(now)
@@ -182,8 +177,8 @@ func (a *account) review(now time.Time) {
 	a.statuses = a.listStatuses()
 }
 
-// replan finds out whether lists guide polling, and puts all servers that wait
-// where they belong. It is called with a.mu held.
+// replan finds out whether lists guide polling, and puts all servers that wait where they belong.
+// It is called with a.mu held.
 func (a *account) replan(now time.Time) {
 	a.guided = a.listsComplete(now)
 	a.statuses = a.listStatuses()
@@ -199,9 +194,9 @@ func (a *account) replan(now time.Time) {
 	}
 }
 
-// noticeUnnamed logs when a list begins to leave open which servers some of its
-// scans are of, and when none does any more. That one names no server at all is
-// logged by who reads it. It is called with a.mu held.
+// noticeUnnamed logs when a list begins to leave open which servers some of its scans are of, and
+// when none does any more. That one names no server at all is logged by who reads it. It is called
+// with a.mu held.
 func (a *account) noticeUnnamed() {
 	task := ""
 	for _, of := range a.statuses {
@@ -222,8 +217,8 @@ func (a *account) noticeUnnamed() {
 	})
 }
 
-// confirm takes note that complete lists say nothing new about a server: what is
-// known of it is not stale. It is called with a.mu held.
+// confirm takes note that complete lists say nothing new about a server: what is known of it is not
+// stale. It is called with a.mu held.
 func (a *account) confirm(s *server, now time.Time) {
 	at := scan.InstantOf(now)
 	if s.news < noNews || !s.guidable(a.config.Settings, at) {
@@ -238,8 +233,8 @@ func (a *account) confirm(s *server, now time.Time) {
 	}
 }
 
-// plan decides when a server is due, and returns how urgent it is then. It is
-// called with a.mu held.
+// plan decides when a server is due, and returns how urgent it is then. It is called with a.mu
+// held.
 func (a *account) plan(s *server, now time.Time) rank {
 	at, settings := scan.InstantOf(now), a.config.Settings
 	s.due = s.dueAlone
@@ -257,14 +252,13 @@ func (a *account) plan(s *server, now time.Time) rank {
 	return rankOf(s.latest, settings, at)
 }
 
-// guidable reports whether lists that say nothing new are reason enough not to
-// poll the server.
+// guidable reports whether lists that say nothing new are reason enough not to poll the server.
 func (s *server) guidable(settings config.Settings, now scan.Instant) bool {
 	return s.covered && s.asked != nil && slices.Equal(s.asked.Types, s.latest.Target.Types) && guidable(s.latest, settings, now)
 }
 
-// covers returns a function that reports whether lists of discovered tasks tell
-// of all tasks that a target is asked for.
+// covers returns a function that reports whether lists of discovered tasks tell of all tasks that a
+// target is asked for.
 func covers(found discovery.Found) func(*scan.Target) bool {
 	followed := make(map[string]bool, len(found.Tasks.Items))
 	for _, t := range found.Tasks.Items {

@@ -28,22 +28,21 @@ type API interface {
 
 // Events is told what happens, for counters. It must be safe for concurrent use.
 type Events interface {
-	// Watch and WatchTypes announce an account and the types that its servers
-	// are asked for; Forget says that it has left the configuration.
+	// Watch and WatchTypes announce an account and the types that its servers are asked for; Forget
+	// says that it has left the configuration.
 	Watch(c *config.Account)
 	WatchTypes(account string, types []string)
 	Forget(account string)
 	// Call is told of every API call that ended.
 	Call(account, action, result string, took time.Duration)
 	Anomalies(account string, counts map[sas.Anomaly]int)
-	// ScanFailures is told of subtasks that went into an error code, ScanEnded
-	// of each that completed.
+	// ScanFailures is told of subtasks that went into an error code, ScanEnded of each that
+	// completed.
 	ScanFailures(account, typ string, count float64)
 	ScanEnded(account string, f scan.Finished)
 }
 
-// State keeps what is known over restarts; *state.Store is one. It logs its own
-// troubles.
+// State keeps what is known over restarts; *state.Store is one. It logs its own troubles.
 type State interface {
 	Restore(account string) (map[string]state.Server, error)
 	Save(batch []state.Entry) error
@@ -56,11 +55,10 @@ type Options struct {
 	Clock  *scan.Clock
 	Events Events
 	Logger log.Logger
-	// Connect makes the client of an account. observe is to be told the result
-	// and duration of every request that it sends.
+	// Connect makes the client of an account. observe is to be told the result and duration of
+	// every request that it sends.
 	Connect func(account config.Account, observe func(action, result string, took time.Duration)) API
-	// State keeps what is known over restarts; nil: nothing does. The Poller
-	// does not close it.
+	// State keeps what is known over restarts; nil: nothing does. The Poller does not close it.
 	State State
 	// Owns says which servers are this process's; nil: all.
 	Owns func(uuid string) bool
@@ -89,10 +87,9 @@ func New(o Options) *Poller {
 	return p
 }
 
-// Apply makes a configuration the running one. Accounts that did not change go
-// on undisturbed; of those that did, what stays configured keeps its values and
-// counters; what left is gone from the next scrape on. After Close it does
-// nothing.
+// Apply makes a configuration the running one. Accounts that did not change go on undisturbed; of
+// those that did, what stays configured keeps its values and counters; what left is gone from the
+// next scrape on. After Close it does nothing.
 func (p *Poller) Apply(cfg *config.Config) {
 	p.applying.Lock()
 	defer p.applying.Unlock()
@@ -126,8 +123,8 @@ func (p *Poller) Apply(cfg *config.Config) {
 	}
 }
 
-// configured returns an account that has yet to be started. a is the one of the
-// same name that was configured otherwise, or nil.
+// configured returns an account that has yet to be started. a is the one of the same name that was
+// configured otherwise, or nil.
 func (p *Poller) configured(a *account, c config.Account) *account {
 	if a == nil {
 		a = newAccount(c, &p.options, p.writer)
@@ -164,8 +161,8 @@ func (p *Poller) running() []*account {
 	return p.accounts
 }
 
-// Close stops polling for good: it cancels the calls in flight and waits for
-// them. What is known stays in the Store.
+// Close stops polling for good: it cancels the calls in flight and waits for them. What is known
+// stays in the Store.
 func (p *Poller) Close() {
 	p.applying.Lock()
 	defer p.applying.Unlock()
@@ -181,8 +178,8 @@ func (p *Poller) Close() {
 	}
 }
 
-// Wait returns when polling has ended by itself, which it does only with
-// Options.Once, and everything that it found is published.
+// Wait returns when polling has ended by itself, which it does only with Options.Once, and
+// everything that it found is published.
 func (p *Poller) Wait() {
 	for _, a := range p.running() {
 		<-a.done

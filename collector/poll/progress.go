@@ -10,9 +10,9 @@ import (
 	"aliyun_vulscan_exporter/collector/scan"
 )
 
-// noticeProgress logs a poll that succeeded, and every subtask that it found
-// changed, at level debug. What it does before that level is looked at is next
-// to nothing. It is called with a.mu held.
+// noticeProgress logs a poll that succeeded, and every subtask that it found changed, at level
+// debug. What it does before that level is looked at is next to nothing. It is called with a.mu
+// held.
 func (a *account) noticeProgress(before, next *scan.Record, took time.Duration) {
 	a.notice(func(l log.Logger) {
 		if next.Failure == "" {

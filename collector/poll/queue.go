@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// turnAfter is how many polls in a row go before a server without news that has
-// waited for longer than the queue's patience. Without it a quota that others
-// use up would let all that is known of it go stale.
+// turnAfter is how many polls in a row go before a server without news that has waited for longer
+// than the queue's patience. Without it a quota that others use up would let all that is known of
+// it go stale.
 const turnAfter = 9
 
-// queue holds the servers that wait for their next poll. The zero value is an
-// empty queue; it is not safe for concurrent use.
+// queue holds the servers that wait for their next poll. The zero value is an empty queue; it is
+// not safe for concurrent use.
 type queue struct {
 	ranks      [ranks]dueHeap
 	patience   time.Duration // how long past its time a server without news waits for its turn
@@ -24,8 +24,8 @@ func (q *queue) push(s *server, r rank) { heap.Push(&q.ranks[r], s) }
 // clear empties the queue.
 func (q *queue) clear() { q.ranks = [ranks]dueHeap{} }
 
-// pop returns the server to poll now: the most overdue one of the lowest rank
-// that has any due, but see turnAfter. It returns nil if none is due.
+// pop returns the server to poll now: the most overdue one of the lowest rank that has any due, but
+// see turnAfter. It returns nil if none is due.
 func (q *queue) pop(now time.Time) *server {
 	late := q.late(now)
 	if late != nil && q.passedOver >= turnAfter {
@@ -44,8 +44,8 @@ func (q *queue) pop(now time.Time) *server {
 	return nil
 }
 
-// late returns the heap whose first server has waited beyond the patience, nil
-// if there is none. It looks from the last rank up.
+// late returns the heap whose first server has waited beyond the patience, nil if there is none. It
+// looks from the last rank up.
 func (q *queue) late(now time.Time) *dueHeap {
 	for r := rankOther; r > rankStarted; r-- {
 		if h := &q.ranks[r]; len(*h) > 0 && now.Sub((*h)[0].due) > q.patience {
@@ -65,8 +65,8 @@ func (q *queue) due() (first time.Time, ok bool) {
 	return first, ok
 }
 
-// dueHeap orders servers by the time they are due, and those of which one list
-// has news by when their scans began; container/heap's interface.
+// dueHeap orders servers by the time they are due, and those of which one list has news by when
+// their scans began; container/heap's interface.
 type dueHeap []*server
 
 func (h dueHeap) Len() int { return len(h) }

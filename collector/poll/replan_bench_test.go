@@ -12,8 +12,8 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
-// BenchmarkListRead takes what the list of a task says of 100,000 servers, of
-// which one in a hundred has got further since the list before.
+// BenchmarkListRead takes what the list of a task says of 100,000 servers, of which one in a
+// hundred has got further since the list before.
 func BenchmarkListRead(b *testing.B) {
 	a, list := guidedAccount(100_000)
 	b.ReportAllocs()
@@ -40,8 +40,8 @@ func BenchmarkReplan(b *testing.B) {
 	}
 }
 
-// guidedAccount returns an account that does not run, with servers that have
-// been polled while a task scans all of them, and the last list of that task.
+// guidedAccount returns an account that does not run, with servers that have been polled while a
+// task scans all of them, and the last list of that task.
 func guidedAccount(servers int) (*account, discovery.ServerScans) {
 	service := newSimulatedService(servers, 10)
 	task := service.begin(1)

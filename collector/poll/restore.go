@@ -26,8 +26,7 @@ func (a *account) restore(found discovery.Found) map[string]state.Server {
 	return a.writer.restore(a.config.Name)
 }
 
-// restore returns what the state has of an account's servers, by key. The state
-// logs if it fails.
+// restore returns what the state has of an account's servers, by key. The state logs if it fails.
 func (w *stateWriter) restore(account string) map[string]state.Server {
 	stored, _ := w.state.Restore(account)
 	servers := make(map[string]state.Server, len(stored))
@@ -39,8 +38,8 @@ func (w *stateWriter) restore(account string) map[string]state.Server {
 	return servers
 }
 
-// open makes an account's failures known to events as they were counted by
-// earlier processes. label bounds the types: each process may have met others.
+// open makes an account's failures known to events as they were counted by earlier processes. label
+// bounds the types: each process may have met others.
 func (w *stateWriter) open(account string, label func(typ string) string, events Events) {
 	w.flushing.Lock()
 	defer w.flushing.Unlock()
@@ -70,9 +69,9 @@ func (w *stateWriter) open(account string, label func(typ string) string, events
 	}
 }
 
-// failuresKey is where the state has the sum of an account's failures. It is
-// the sum of what was ever counted, not of what is watched: a counter that falls
-// when a server leaves would look like new failures.
+// failuresKey is where the state has the sum of an account's failures. It is the sum of what was
+// ever counted, not of what is watched: a counter that falls when a server leaves would look like
+// new failures.
 func failuresKey(account string) state.Key { return state.Key{Account: account} }
 
 func failuresEntry(account string, failures map[string]float64) state.Entry {
@@ -83,8 +82,8 @@ func failuresEntry(account string, failures map[string]float64) state.Entry {
 	return e
 }
 
-// entry returns what of a record is kept over restarts. step is how far the
-// system's clock, by which the next process will start, is ahead of ours.
+// entry returns what of a record is kept over restarts. step is how far the system's clock, by
+// which the next process will start, is ahead of ours.
 func entry(account string, r *scan.Record, step time.Duration) state.Entry {
 	at := func(i scan.Instant) time.Time {
 		if i == 0 {
@@ -109,9 +108,9 @@ func entry(account string, r *scan.Record, step time.Duration) state.Entry {
 	return e
 }
 
-// restored returns the record of a server that was last known by an earlier
-// process. It counts as not polled yet, and its values are published as if it
-// had been. If the clock was set back since, nothing of it lies in the future.
+// restored returns the record of a server that was last known by an earlier process. It counts as
+// not polled yet, and its values are published as if it had been. If the clock was set back since,
+// nothing of it lies in the future.
 func restored(t *scan.Target, from state.Server, p *scan.CodePolicy, now scan.Instant) *scan.Record {
 	ahead := max(0, now.Until(scan.InstantOf(from.LastSuccess)))
 	at := func(t time.Time) scan.Instant {
@@ -145,8 +144,8 @@ func restored(t *scan.Target, from state.Server, p *scan.CodePolicy, now scan.In
 	return r
 }
 
-// addError adds a count to those of a record. Where too many labels are known
-// already, some counts share the label that stands for all others.
+// addError adds a count to those of a record. Where too many labels are known already, some counts
+// share the label that stands for all others.
 func addError(r *scan.Record, c scan.ErrorCount) {
 	for i := range r.Errors {
 		if e := &r.Errors[i]; e.Type == c.Type && e.Code == c.Code {

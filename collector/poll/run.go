@@ -9,8 +9,8 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
-// run polls servers as they are due, until the context ends or, for a Poller
-// that polls once, nothing is left.
+// run polls servers as they are due, until the context ends or, for a Poller that polls once,
+// nothing is left.
 func (a *account) run(ctx context.Context) {
 	var polls sync.WaitGroup
 	defer polls.Wait()
@@ -32,9 +32,8 @@ func (a *account) run(ctx context.Context) {
 	}
 }
 
-// next waits for a server that is due and for a call that may start, which it
-// takes. It returns nil when the context ends, or when a Poller that polls once
-// has nothing left.
+// next waits for a server that is due and for a call that may start, which it takes. It returns nil
+// when the context ends, or when a Poller that polls once has nothing left.
 func (a *account) next(ctx context.Context) *server {
 	waiting := 0 // whether the limiter knows that a due server waits
 	defer func() { a.limiter.queueUp(forPoll, -waiting) }()
@@ -57,8 +56,8 @@ func (a *account) next(ctx context.Context) *server {
 	return nil
 }
 
-// rest returns after a time (negative: never), when the queue has changed, or
-// when the context ends.
+// rest returns after a time (negative: never), when the queue has changed, or when the context
+// ends.
 func (a *account) rest(ctx context.Context, wait time.Duration) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -73,9 +72,8 @@ func (a *account) rest(ctx context.Context, wait time.Duration) {
 	}
 }
 
-// take returns the server to poll now, with a call of the limiter's, or how
-// long to wait before one may be; negative: until a poll ends. due says that a
-// server waits for the limiter only.
+// take returns the server to poll now, with a call of the limiter's, or how long to wait before one
+// may be; negative: until a poll ends. due says that a server waits for the limiter only.
 func (a *account) take(now time.Time) (s *server, wait time.Duration, due bool) {
 	a.mu.Lock()
 	defer a.unlock()
@@ -94,8 +92,8 @@ func (a *account) take(now time.Time) (s *server, wait time.Duration, due bool) 
 	case first.After(now):
 		return nil, first.Sub(now), false
 	}
-	// Only now that a call may start is it decided for whom: what is most
-	// urgent at this moment comes first.
+	// Only now that a call may start is it decided for whom: what is most urgent at this moment
+	// comes first.
 	if left := a.limiter.take(now, forPoll); left > 0 {
 		return nil, left, true
 	}
@@ -106,8 +104,8 @@ func (a *account) take(now time.Time) (s *server, wait time.Duration, due bool) 
 	return s, 0, false
 }
 
-// triedAll reports whether a Poller that polls once has nothing left: all lists
-// were tried, and no server waits.
+// triedAll reports whether a Poller that polls once has nothing left: all lists were tried, and no
+// server waits.
 func (a *account) triedAll() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -115,8 +113,7 @@ func (a *account) triedAll() bool {
 	return a.breaker.open || !waits && a.discoveredAll()
 }
 
-// discoveredAll reports whether every list was tried to read. It is called with
-// a.mu held.
+// discoveredAll reports whether every list was tried to read. It is called with a.mu held.
 func (a *account) discoveredAll() bool {
 	return unread(a.config.Discovery, a.found) == 0 && a.listsTried()
 }
@@ -129,8 +126,8 @@ func (a *account) look() {
 	}
 }
 
-// poll asks all of a server's questions and keeps what came of them. The first
-// call has been taken of the limiter already.
+// poll asks all of a server's questions and keeps what came of them. The first call has been taken
+// of the limiter already.
 func (a *account) poll(ctx context.Context, s *server) {
 	start := a.now()
 	a.mu.Lock()
@@ -157,9 +154,9 @@ func (a *account) poll(ctx context.Context, s *server) {
 	a.look()
 }
 
-// ask asks questions about a server, until one is refused or cut short; failed
-// is the last failure. leaf has the IDs of its parts of tasks; both says that
-// the questions carry both IDs of such tasks.
+// ask asks questions about a server, until one is refused or cut short; failed is the last failure.
+// leaf has the IDs of its parts of tasks; both says that the questions carry both IDs of such
+// tasks.
 func (a *account) ask(ctx context.Context, s *server, turn func(context.Context) error, questions []sas.Query, leaf map[string]string, both bool) (results []scan.CallResult, failed *sas.Error) {
 	results = make([]scan.CallResult, len(questions))
 	for i, q := range questions {
@@ -189,16 +186,16 @@ func (a *account) ask(ctx context.Context, s *server, turn func(context.Context)
 	return results, failed
 }
 
-// holdsBack reports whether a poll that waited for the limiter must not call any
-// more, because others' calls have been refused meanwhile.
+// holdsBack reports whether a poll that waited for the limiter must not call any more, because
+// others' calls have been refused meanwhile.
 func (a *account) holdsBack(s *server) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.breaker.open && !s.probe
 }
 
-// underRoots gives an answer's subtasks the IDs of root tasks, and learns from it
-// which kinds of ID the service knows if it was asked for both.
+// underRoots gives an answer's subtasks the IDs of root tasks, and learns from it which kinds of ID
+// the service knows if it was asked for both.
 func (a *account) underRoots(answer *sas.Answer, leaf map[string]string, both bool) {
 	if len(leaf) == 0 {
 		return

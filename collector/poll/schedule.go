@@ -12,11 +12,10 @@ import (
 // maxBackoff is the longest that a failing server waits for its next poll.
 const maxBackoff = 5 * time.Minute
 
-// nextPoll returns how long after the start of its last poll a server is due
-// again where no list says more. failures counts its failed polls in a row;
-// jitter, from 0 to 1, spreads servers that began to fail together. Others need
-// no jitter: the quota has spread their first polls, and what each waits from
-// then on keeps them so.
+// nextPoll returns how long after the start of its last poll a server is due again where no list
+// says more. failures counts its failed polls in a row; jitter, from 0 to 1, spreads servers that
+// began to fail together. Others need no jitter: the quota has spread their first polls, and what
+// each waits from then on keeps them so.
 func nextPoll(r *scan.Record, failures int, s config.Settings, jitter float64, now scan.Instant) time.Duration {
 	switch {
 	case failures > 0:
@@ -36,9 +35,9 @@ func backoff(failures int, first time.Duration, jitter float64) time.Duration {
 	return delay - time.Duration(jitter*float64(delay)/4)
 }
 
-// unfinishedInterval is the poll interval until scans have not moved for
-// stall_after. From then on it grows with the age of the stall, up to
-// settled_interval: what has hung for hours rarely moves in the next minute.
+// unfinishedInterval is the poll interval until scans have not moved for stall_after. From then on
+// it grows with the age of the stall, up to settled_interval: what has hung for hours rarely moves
+// in the next minute.
 func unfinishedInterval(unmoved time.Duration, s config.Settings) time.Duration {
 	if unmoved <= s.StallAfter {
 		return s.PollInterval
@@ -60,8 +59,7 @@ const (
 	noNews = ranks // no list says anything new
 )
 
-// rankOf returns how urgent a server of which no list says anything new is once
-// it is due.
+// rankOf returns how urgent a server of which no list says anything new is once it is due.
 func rankOf(r *scan.Record, s config.Settings, now scan.Instant) rank {
 	known := r.Polled || r.LastSuccess != 0
 	if known && (r.Failure != "" || r.Settled(now, s.StallAfter)) {
@@ -70,8 +68,7 @@ func rankOf(r *scan.Record, s config.Settings, now scan.Instant) rank {
 	return rankUnfinished
 }
 
-// rankOfNews returns how urgent the news is that a server's scan has come to a
-// status.
+// rankOfNews returns how urgent the news is that a server's scan has come to a status.
 func rankOfNews(status float64) rank {
 	switch status {
 	case sas.ScanFailed, sas.ScanTimedOut:
@@ -84,21 +81,20 @@ func rankOfNews(status float64) rank {
 	return noNews
 }
 
-// guidedShare of the quota is what polls of servers may take of which the lists
-// say nothing new.
+// guidedShare of the quota is what polls of servers may take of which the lists say nothing new.
 const guidedShare = 0.04
 
-// guidedInterval returns how long a server waits for its next poll while the
-// lists of its tasks say nothing new about it. Of a very large fleet it is so
-// long that a fleet at rest leaves nearly all of the quota alone.
+// guidedInterval returns how long a server waits for its next poll while the lists of its tasks say
+// nothing new about it. Of a very large fleet it is so long that a fleet at rest leaves nearly all
+// of the quota alone.
 func guidedInterval(servers int, callsPerSecond float64, s config.Settings) time.Duration {
 	share := time.Duration(float64(servers) / (guidedShare * callsPerSecond) * float64(time.Second))
 	return max(s.SettledInterval, s.StaleAfter, share)
 }
 
-// spread returns when a server is due that waits for least at the least: the
-// next time that is its own within each interval. A fleet that one scan had
-// polled within hours is so polled evenly from then on, not all at once again.
+// spread returns when a server is due that waits for least at the least: the next time that is its
+// own within each interval. A fleet that one scan had polled within hours is so polled evenly from
+// then on, not all at once again.
 func spread(key string, start scan.Instant, least, interval time.Duration) scan.Instant {
 	from := start.Add(least)
 	if interval <= least {
@@ -111,9 +107,9 @@ func spread(key string, start scan.Instant, least, interval time.Duration) scan.
 	return from + ((own-from)%every+every)%every
 }
 
-// guidable reports whether lists that say nothing new about a server are reason
-// enough not to poll it: its last poll succeeded, and does not contradict them.
-// After a scan has ended by the list, its subtasks may take a while to end, too.
+// guidable reports whether lists that say nothing new about a server are reason enough not to poll
+// it: its last poll succeeded, and does not contradict them. After a scan has ended by the list,
+// its subtasks may take a while to end, too.
 func guidable(r *scan.Record, s config.Settings, now scan.Instant) bool {
 	if !r.Polled || r.Failure != "" || r.LastSuccess == 0 {
 		return false
@@ -131,9 +127,9 @@ func guidable(r *scan.Record, s config.Settings, now scan.Instant) bool {
 	return started
 }
 
-// guidedDue returns when a server is due again of which the lists say nothing
-// new: after the interval or, if that is sooner, when a subtask would count as
-// stalled that nobody has looked at since.
+// guidedDue returns when a server is due again of which the lists say nothing new: after the
+// interval or, if that is sooner, when a subtask would count as stalled that nobody has looked at
+// since.
 func guidedDue(r *scan.Record, start scan.Instant, interval time.Duration, s config.Settings) scan.Instant {
 	due := start.Add(interval)
 	for i := range r.Subtasks {

@@ -13,9 +13,8 @@ import (
 	"aliyun_vulscan_exporter/internal/state"
 )
 
-// retarget makes what was found, and the configuration, the account's servers.
-// Those that stay keep what is known of them; those that are new get what the
-// state has. It is not called twice at once.
+// retarget makes what was found, and the configuration, the account's servers. Those that stay keep
+// what is known of them; those that are new get what the state has. It is not called twice at once.
 func (a *account) retarget(found discovery.Found) {
 	stored := a.restore(found)
 	now := a.now()
@@ -67,9 +66,9 @@ func withTypes(types, more []string) []string {
 	return types
 }
 
-// keepsOffline reports whether a server stays watched that online_only alone
-// would keep out: a subtask of it is unfinished or failing, or an unfinished
-// task lists it. It is called with a.mu held.
+// keepsOffline reports whether a server stays watched that online_only alone would keep out: a
+// subtask of it is unfinished or failing, or an unfinished task lists it. It is called with a.mu
+// held.
 func (a *account) keepsOffline(key string, stored map[string]state.Server) bool {
 	if s := a.servers[key]; s != nil && s.latest.Troubled() || a.listed(key) {
 		return true
@@ -87,8 +86,7 @@ func taskStarts(found discovery.Found) map[string]scan.Instant {
 	return starts
 }
 
-// newServer returns a server that was not watched so far; stored is what the
-// state has.
+// newServer returns a server that was not watched so far; stored is what the state has.
 func (a *account) newServer(t *scan.Target, stored map[string]state.Server, now time.Time) *server {
 	s := &server{dueAlone: now, news: noNews, latest: &scan.Record{Target: t, Total: -1}}
 	if from, known := stored[t.Key()]; known {
@@ -99,8 +97,7 @@ func (a *account) newServer(t *scan.Target, stored map[string]state.Server, now 
 	return s
 }
 
-// renew gives a server that stays what is now said of it. It is called with
-// a.mu held.
+// renew gives a server that stays what is now said of it. It is called with a.mu held.
 func (a *account) renew(s *server, t *scan.Target, now time.Time) {
 	before := s.latest.Target
 	if before.Same(t) {
@@ -121,8 +118,7 @@ func (a *account) renew(s *server, t *scan.Target, now time.Time) {
 	}
 }
 
-// amend changes what is known of a server apart from what polls find. It is
-// called with a.mu held.
+// amend changes what is known of a server apart from what polls find. It is called with a.mu held.
 func (a *account) amend(s *server, change func(*scan.Record)) {
 	shown := *s.entry.Record()
 	change(&shown)
@@ -136,17 +132,17 @@ func (a *account) amend(s *server, change func(*scan.Record)) {
 	a.published.Publish(s.entry, &shown)
 }
 
-// enqueue puts a server that is not being polled back into the queue. One that
-// there is nothing to ask about is not polled, nor is one twice by a Poller that
-// polls once. It is called with a.mu held.
+// enqueue puts a server that is not being polled back into the queue. One that there is nothing to
+// ask about is not polled, nor is one twice by a Poller that polls once. It is called with a.mu
+// held.
 func (a *account) enqueue(s *server, now time.Time) {
 	if len(s.latest.Target.TaskIDs) > 0 && !s.gone && (!a.options.Once || !s.latest.Polled) {
 		a.queue.push(s, a.plan(s, now))
 	}
 }
 
-// noLongerFailing takes note that a server does not fail in some way any more;
-// "": it did not. It is called with a.mu held.
+// noLongerFailing takes note that a server does not fail in some way any more; "": it did not. It
+// is called with a.mu held.
 func (a *account) noLongerFailing(failure string) {
 	if failure == "" {
 		return

@@ -16,11 +16,10 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
-// BenchmarkSimulation follows scans of large fleets on fake time, with all of
-// this package and of discovery at work, by the lists of the tasks' servers and
-// without them. How fleet and service behave is said at simulatedScan. What is
-// reported are minutes from the end of a failed scan until its error code, and
-// until server_scan_status, is published.
+// BenchmarkSimulation follows scans of large fleets on fake time, with all of this package and of
+// discovery at work, by the lists of the tasks' servers and without them. How fleet and service
+// behave is said at simulatedScan. What is reported are minutes from the end of a failed scan until
+// its error code, and until server_scan_status, is published.
 func BenchmarkSimulation(b *testing.B) {
 	for _, of := range []struct {
 		name    string
@@ -92,8 +91,8 @@ func simulate(service *simulatedService, account config.Account) *simulation {
 	return s
 }
 
-// simulatedAccount is an account of all servers, with the default configuration
-// but for max_age, so that the scan is still followed after days at rest.
+// simulatedAccount is an account of all servers, with the default configuration but for max_age, so
+// that the scan is still followed after days at rest.
 func simulatedAccount(s *simulatedService, lists bool) config.Account {
 	account := config.Account{
 		Name: "production", RequestsPerSecond: s.rate, Concurrency: max(8, int(s.rate/5)), Types: simulatedTypes,
@@ -126,10 +125,9 @@ func (s *simulation) stale() (servers int) {
 
 func (s *simulation) account() *scan.Account { return s.store.Load().Accounts[0] }
 
-// rest waits until a task has ended and no server waits to be polled, and then for longer
-// than any server waits for its next poll. It returns which share of the quota
-// the last day of that took, and at how many of its quarters of an hour how many
-// servers' values were too old.
+// rest waits until a task has ended and no server waits to be polled, and then for longer than any
+// server waits for its next poll. It returns which share of the quota the last day of that took,
+// and at how many of its quarters of an hour how many servers' values were too old.
 func (s *simulation) rest(task *simulatedScan) (share float64, stale int) {
 	time.Sleep(time.Until(task.begin.Add(task.last + 3*time.Hour)))
 	config := s.account().Status().Config

@@ -20,8 +20,8 @@ const simulatedLatency = 100 * time.Millisecond
 
 var simulatedTypes = []string{"cve", "sys", "cms", "sca"}
 
-// simulatedService is a Security Center without HTTP, for simulations of large
-// fleets on fake time. It knows tasks by their root's ID only.
+// simulatedService is a Security Center without HTTP, for simulations of large fleets on fake time.
+// It knows tasks by their root's ID only.
 type simulatedService struct {
 	rate  float64
 	uuids []string
@@ -32,9 +32,9 @@ type simulatedService struct {
 	calls callLog
 }
 
-// simulatedScan is a task that scans all servers. Each begins within the first
-// ten minutes and takes a log-normal time with a median of 15 minutes, at most
-// two hours. One in twenty fails at its end.
+// simulatedScan is a task that scans all servers. Each begins within the first ten minutes and
+// takes a log-normal time with a median of 15 minutes, at most two hours. One in twenty fails at
+// its end.
 type simulatedScan struct {
 	root       string
 	leaves     []string

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Servers that were polled within an hour are due evenly over the interval, and
-// each once an interval from then on.
+// Servers that were polled within an hour are due evenly over the interval, and each once an
+// interval from then on.
 func TestServersAtRestAreSpread(t *testing.T) {
 	const least, interval = time.Hour, 24 * time.Hour
 	hours := make(map[int]int)

@@ -13,23 +13,22 @@ import (
 )
 
 const (
-	// gatherFor is how long updates are gathered before they are written
-	// together.
+	// gatherFor is how long updates are gathered before they are written together.
 	gatherFor = 100 * time.Millisecond
 	// retryAfter is the pause after a write that failed.
 	retryAfter = 10 * time.Second
-	// saveAgainAfter is how old the stored time of a server's last success may
-	// be while nothing else of it changes.
+	// saveAgainAfter is how old the stored time of a server's last success may be while nothing
+	// else of it changes.
 	saveAgainAfter = 5 * time.Minute
-	// sweepEvery is how often servers that are gone are looked for, and
-	// sweepRetry how often until the lists of all accounts have been read.
+	// sweepEvery is how often servers that are gone are looked for, and sweepRetry how often until
+	// the lists of all accounts have been read.
 	sweepEvery, sweepRetry = time.Hour, time.Minute
 )
 
-// stateWriter writes what polls find to the state, in batches that no poll
-// waits for. Readers see an update only once it is written: what was shown is
-// not taken back by a crash, and no error is counted twice after one. Where
-// writing fails, it is shown all the same, and written when that works again.
+// stateWriter writes what polls find to the state, in batches that no poll waits for. Readers see
+// an update only once it is written: what was shown is not taken back by a crash, and no error is
+// counted twice after one. Where writing fails, it is shown all the same, and written when that
+// works again.
 type stateWriter struct {
 	state    State
 	clock    *scan.Clock
@@ -124,9 +123,8 @@ func (w *stateWriter) run(ctx context.Context) {
 	}
 }
 
-// sweep has the state forget servers that have been gone for long. It reports
-// whether it did: until every account's lists have been read, servers that are
-// not watched yet may well be in them.
+// sweep has the state forget servers that have been gone for long. It reports whether it did: until
+// every account's lists have been read, servers that are not watched yet may well be in them.
 func (w *stateWriter) sweep() bool {
 	watched := make(map[state.Key]bool)
 	for _, a := range w.accounts() {
@@ -146,8 +144,8 @@ func (w *stateWriter) sweep() bool {
 	return true
 }
 
-// take takes an update for writing, or reports false if there is nothing to
-// write. It is called with the account's mu held.
+// take takes an update for writing, or reports false if there is nothing to write. It is called
+// with the account's mu held.
 func (w *stateWriter) take(u *pendingUpdate) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -169,8 +167,8 @@ func (w *stateWriter) take(u *pendingUpdate) bool {
 	return true
 }
 
-// takeAll takes all servers of an account whose last success the state does not
-// have, as before a stop.
+// takeAll takes all servers of an account whose last success the state does not have, as before a
+// stop.
 func (w *stateWriter) takeAll(a *account) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -183,8 +181,8 @@ func (w *stateWriter) takeAll(a *account) {
 	}
 }
 
-// flush writes and then publishes all updates. It reports whether everything
-// there is has been written.
+// flush writes and then publishes all updates. It reports whether everything there is has been
+// written.
 func (w *stateWriter) flush() (saved bool) {
 	w.flushing.Lock()
 	defer w.flushing.Unlock()
@@ -249,8 +247,7 @@ func (w *stateWriter) save() bool {
 	return true
 }
 
-// addEverything adds all that readers see to what has to be saved: the file is a
-// new one.
+// addEverything adds all that readers see to what has to be saved: the file is a new one.
 func (w *stateWriter) addEverything() {
 	step := w.clock.Step()
 	add := func(e state.Entry) {

@@ -15,11 +15,10 @@ type target struct {
 	offline bool // online_only alone would keep it out
 }
 
-// targets returns the servers of an account: those of its configuration, and
-// after them those that were only discovered and that owns says are this
-// process's. Of those that online_only keeps out there are those that keep says
-// are to stay. What the configuration says of a server counts; every server is
-// asked for discovered tasks too.
+// targets returns the servers of an account: those of its configuration, and after them those that
+// were only discovered and that owns says are this process's. Of those that online_only keeps out
+// there are those that keep says are to stay. What the configuration says of a server counts; every
+// server is asked for discovered tasks too.
 func targets(c config.Account, found discovery.Found, owns, keep func(key string) bool) []target {
 	discovered := make(map[string]*discovery.Server, len(found.Servers.Items)+len(found.Offline))
 	for _, some := range [][]discovery.Server{found.Servers.Items, found.Offline} {
@@ -62,8 +61,8 @@ func taskIDs(found discovery.Found) []string {
 	return ids
 }
 
-// taskAdder adds discovered tasks to configured ones. Servers that are
-// configured alike share the result.
+// taskAdder adds discovered tasks to configured ones. Servers that are configured alike share the
+// result.
 type taskAdder struct {
 	found             []string
 	configured, added []string // of the last server
@@ -112,8 +111,7 @@ func stillDiscovered(c config.Discovery, found discovery.Found) discovery.Found 
 	return found
 }
 
-// unread is how many of the lists that an account discovers were not yet tried
-// to read.
+// unread is how many of the lists that an account discovers were not yet tried to read.
 func unread(c config.Discovery, found discovery.Found) (lists int) {
 	if c.Tasks != nil && found.Tasks.At.IsZero() && found.Tasks.Err == nil {
 		lists++
@@ -124,8 +122,8 @@ func unread(c config.Discovery, found discovery.Found) (lists int) {
 	return lists
 }
 
-// readCompletely reports whether the last reading of every list that an account
-// discovers was complete.
+// readCompletely reports whether the last reading of every list that an account discovers was
+// complete.
 func readCompletely(c config.Discovery, found discovery.Found) bool {
 	return (c.Tasks == nil || !found.Tasks.At.IsZero() && found.Tasks.Err == nil) &&
 		(c.Servers == nil || !found.Servers.At.IsZero() && found.Servers.Err == nil)

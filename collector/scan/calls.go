@@ -8,8 +8,8 @@ import (
 // callSeconds is over how many seconds a CallCounter averages.
 const callSeconds = 60
 
-// CallCounter counts calls by the second, and remembers the last minute of
-// them. It is safe for concurrent use, and its readers wait for nobody.
+// CallCounter counts calls by the second, and remembers the last minute of them. It is safe for
+// concurrent use, and its readers wait for nobody.
 type CallCounter struct {
 	seconds [callSeconds]atomic.Int64 // second since 1970 << 20 | calls in it, at second % callSeconds
 }
@@ -31,8 +31,7 @@ func (c *CallCounter) Count(now time.Time) {
 	}
 }
 
-// PerSecond returns how many calls a second were started within the last
-// minute of whole seconds.
+// PerSecond returns how many calls a second were started within the last minute of whole seconds.
 func (c *CallCounter) PerSecond(now time.Time) float64 {
 	calls := int64(0)
 	for i := range c.seconds {

@@ -9,8 +9,8 @@ import (
 // maxChanges is how many of its last changes a server keeps.
 const maxChanges = 20
 
-// Change is one change of a subtask to another status or code. There are up to
-// maxChanges for every server, so that it has to be small.
+// Change is one change of a subtask to another status or code. There are up to maxChanges for every
+// server, so that it has to be small.
 type Change struct {
 	at      uint32      // seconds since 1970
 	status  float32     // NaN: none
@@ -30,8 +30,8 @@ func (c Change) Code() LabelNumber { return c.code }
 // Subtask returns the subtask of r that changed. c must be one of r's changes.
 func (c Change) Subtask(r *Record) *Subtask { return &r.Subtasks[c.subtask] }
 
-// Changed yields the subtasks of r that before has otherwise, with what before
-// has, which is nil for new ones.
+// Changed yields the subtasks of r that before has otherwise, with what before has, which is nil
+// for new ones.
 func (r *Record) Changed(before *Record) iter.Seq2[*Subtask, *Subtask] {
 	return func(yield func(*Subtask, *Subtask) bool) {
 		if slices.Equal(r.Subtasks, before.Subtasks) {
@@ -47,15 +47,13 @@ func (r *Record) Changed(before *Record) iter.Seq2[*Subtask, *Subtask] {
 	}
 }
 
-// reportedAs reports whether the service reported the same of old, which may be
-// nil.
+// reportedAs reports whether the service reported the same of old, which may be nil.
 func (s *Subtask) reportedAs(old *Subtask) bool {
 	return old != nil && sameStatus(old.Status, s.Status) && old.Code == s.Code
 }
 
-// changesTo returns the last changes of the server, those included that lead to
-// next. before are r's subtasks by key. A subtask that next no longer has takes
-// its changes with it.
+// changesTo returns the last changes of the server, those included that lead to next. before are
+// r's subtasks by key. A subtask that next no longer has takes its changes with it.
 func (r *Record) changesTo(next *Record, before map[subtaskKey]*Subtask, p *CodePolicy, now Instant) []Change {
 	var fresh []Change
 	for i := range min(len(next.Subtasks), math.MaxUint16) {
@@ -77,8 +75,7 @@ func (r *Record) changesTo(next *Record, before map[subtaskKey]*Subtask, p *Code
 	return slices.Clip(slices.Clone(all[max(0, len(all)-maxChanges):]))
 }
 
-// rebased returns the changes of the subtasks that next still has, with their
-// places in next.
+// rebased returns the changes of the subtasks that next still has, with their places in next.
 func (r *Record) rebased(next *Record) []Change {
 	place := make(map[subtaskKey]int, len(next.Subtasks))
 	for i := range next.Subtasks {

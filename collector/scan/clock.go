@@ -2,8 +2,8 @@ package scan
 
 import "time"
 
-// Instant is a moment in milliseconds since 1970, 0 being none. Every subtask
-// holds several, and each is a third of a time.Time.
+// Instant is a moment in milliseconds since 1970, 0 being none. Every subtask holds several, and
+// each is a third of a time.Time.
 type Instant int64
 
 // InstantOf returns t as an Instant.
@@ -30,21 +30,20 @@ func (i Instant) Until(later Instant) time.Duration {
 	return time.Duration(later-i) * time.Millisecond
 }
 
-// clockTolerance is how far the system's clock and ours may drift apart before
-// that counts as a step.
+// clockTolerance is how far the system's clock and ours may drift apart before that counts as a
+// step.
 const clockTolerance = 2 * time.Second
 
-// Clock is the time of this process. It begins as the system's clock says and
-// then runs evenly, whatever the system's clock is set to meanwhile, so that no
-// age and no duration changes with it.
+// Clock is the time of this process. It begins as the system's clock says and then runs evenly,
+// whatever the system's clock is set to meanwhile, so that no age and no duration changes with it.
 type Clock struct {
 	began  time.Time     // when the process started; its monotonic reading is what counts
 	ahead  time.Duration // by how much the system's clock was ahead of that; 0 but in tests
 	system func() time.Time
 }
 
-// NewClock returns a clock that starts now. system is the clock of the machine,
-// time.Now but for tests.
+// NewClock returns a clock that starts now. system is the clock of the machine, time.Now but for
+// tests.
 func NewClock(system func() time.Time) *Clock {
 	c := &Clock{began: time.Now(), system: system}
 	c.ahead = c.Step()
@@ -54,8 +53,8 @@ func NewClock(system func() time.Time) *Clock {
 // Now returns the time of this process.
 func (c *Clock) Now() time.Time { return c.began.Add(c.ahead + time.Since(c.began)) }
 
-// Step returns by how much the system's clock was set forward (or back, if it
-// is negative) since the process started; 0 for less than two seconds.
+// Step returns by how much the system's clock was set forward (or back, if it is negative) since
+// the process started; 0 for less than two seconds.
 func (c *Clock) Step() time.Duration {
 	step := c.system().Round(0).Sub(c.Now().Round(0)) // Round(0) drops the monotonic reading
 	if step.Abs() < clockTolerance {

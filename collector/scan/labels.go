@@ -12,9 +12,8 @@ const OtherLabel = "other"
 // LabelNumber stands for a label where thousands are held. 0 is the empty one.
 type LabelNumber uint8
 
-// LabelSet bounds how many distinct texts of the service become labels: one
-// that invents a text for every answer must not fill Prometheus with series. It
-// is safe for concurrent use.
+// LabelSet bounds how many distinct texts of the service become labels: one that invents a text for
+// every answer must not fill Prometheus with series. It is safe for concurrent use.
 type LabelSet struct {
 	limit int
 	texts atomic.Pointer[[]string] // by number; replaced, never changed, so that Text waits for nobody
@@ -23,8 +22,8 @@ type LabelSet struct {
 	known map[string]LabelNumber
 }
 
-// NewLabelSet returns a set that takes limit texts beside the reserved ones,
-// which no flood of others can keep out. Both together may be 250 at most.
+// NewLabelSet returns a set that takes limit texts beside the reserved ones, which no flood of
+// others can keep out. Both together may be 250 at most.
 func NewLabelSet(limit int, reserved ...string) *LabelSet {
 	s := &LabelSet{known: make(map[string]LabelNumber)}
 	s.texts.Store(new([]string))

@@ -16,8 +16,7 @@ type CallResult struct {
 	TaskIDs []string // root tasks that were asked for; needed where any call of the poll failed
 }
 
-// CodePolicy says what an account makes of the texts in answers. It is safe for
-// concurrent use.
+// CodePolicy says what an account makes of the texts in answers. It is safe for concurrent use.
 type CodePolicy struct {
 	SuccessCodes []string  // codes that mean "no error", besides the empty one
 	Codes, Types *LabelSet // codes and types as labels
@@ -55,10 +54,9 @@ type Finished struct {
 	Took         time.Duration
 }
 
-// Next returns what is known after a poll, of which there is one result a
-// question, and the subtasks that completed. A successful answer replaces all
-// that an earlier one to the same question said; a failed one changes no
-// subtask.
+// Next returns what is known after a poll, of which there is one result a question, and the
+// subtasks that completed. A successful answer replaces all that an earlier one to the same
+// question said; a failed one changes no subtask.
 func (r *Record) Next(results []CallResult, p *CodePolicy, now Instant) (*Record, []Finished) {
 	next := *r
 	next.Polled, next.Failure = true, ""
@@ -101,10 +99,9 @@ func (r *Record) fail(err *sas.Error, now Instant) {
 	r.Problem = &Problem{At: now.Time(), Err: err, UUID: r.Target.UUID, Server: r.Target.Name}
 }
 
-// keep keeps the subtasks of before of which failed call i would have told: those
-// of the tasks that it asked for and, of tasks with other IDs than were asked
-// for, those that answered the same question. Of questions that are no longer
-// asked they stay with any failure.
+// keep keeps the subtasks of before of which failed call i would have told: those of the tasks that
+// it asked for and, of tasks with other IDs than were asked for, those that answered the same
+// question. Of questions that are no longer asked they stay with any failure.
 func (r *Record) keep(at map[subtaskKey]int, before *Record, results []CallResult, i int) {
 	for _, s := range before.Subtasks {
 		by := slices.IndexFunc(results, func(of CallResult) bool { return slices.Contains(of.TaskIDs, s.TaskID) })
@@ -117,11 +114,9 @@ func (r *Record) keep(at map[subtaskKey]int, before *Record, results []CallResul
 	}
 }
 
-// report adds a subtask that an answer reports, with the history that before
-// has of it.
+// report adds a subtask that an answer reports, with the history that before has of it.
 func (r *Record) report(at map[subtaskKey]int, before map[subtaskKey]*Subtask, reported sas.Subtask, question int, p *CodePolicy, now Instant) {
-	// The configuration's own strings, where they say the same, let the
-	// answer's memory go.
+	// The configuration's own strings, where they say the same, let the answer's memory go.
 	reported.TaskID = same(reported.TaskID, r.Target.TaskIDs)
 	reported.Type = same(p.label(p.Types, reported.Type, TypeLimit), r.Target.Types)
 	old := before[subtaskKey{reported.TaskID, reported.Type}]
@@ -131,8 +126,8 @@ func (r *Record) report(at map[subtaskKey]int, before map[subtaskKey]*Subtask, r
 	}
 }
 
-// put adds a subtask. Answers to two questions may name the same main task; the
-// later one then counts, so that no series comes twice.
+// put adds a subtask. Answers to two questions may name the same main task; the later one then
+// counts, so that no series comes twice.
 func (r *Record) put(at map[subtaskKey]int, s Subtask) {
 	if i, twice := at[s.key()]; twice {
 		r.Subtasks[i] = s
@@ -150,8 +145,8 @@ func same(text string, known []string) string {
 	return text
 }
 
-// updated returns a reported subtask with its history, which is that of old
-// (nil: none). says is false for one that says nothing.
+// updated returns a reported subtask with its history, which is that of old (nil: none). says is
+// false for one that says nothing.
 func updated(old *Subtask, reported sas.Subtask, p *CodePolicy, now Instant) (s Subtask, says bool) {
 	if old != nil && old.Code == reported.Code {
 		reported.Code = old.Code
@@ -190,8 +185,7 @@ func updated(old *Subtask, reported sas.Subtask, p *CodePolicy, now Instant) (s 
 // sameStatus compares statuses; two that were not reported are the same.
 func sameStatus(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
 
-// MarkSuperseded marks the subtasks of whose type a newer task has a complete
-// one.
+// MarkSuperseded marks the subtasks of whose type a newer task has a complete one.
 func MarkSuperseded(subtasks []Subtask) {
 	newest := make(map[string]Instant) // the latest beginning of a complete one, by type
 	for i := range subtasks {
@@ -213,8 +207,8 @@ func (r *Record) index() map[subtaskKey]*Subtask {
 	return index
 }
 
-// ended returns the subtasks that completed since before and were seen before
-// that. It looks at what is kept: of two answers about one subtask only one is.
+// ended returns the subtasks that completed since before and were seen before that. It looks at
+// what is kept: of two answers about one subtask only one is.
 func (r *Record) ended(before map[subtaskKey]*Subtask, now Instant) []Finished {
 	var ended []Finished
 	for i := range r.Subtasks {
@@ -253,8 +247,8 @@ func emptySince(before Instant, subtasks int, now Instant) Instant {
 	return before
 }
 
-// problemAge is how long a server's last failed call is remembered after calls
-// succeed again: after an outage there is one for every server.
+// problemAge is how long a server's last failed call is remembered after calls succeed again: after
+// an outage there is one for every server.
 const problemAge = 24 * time.Hour
 
 func (p *Problem) unlessOld(now Instant) *Problem {
@@ -264,8 +258,8 @@ func (p *Problem) unlessOld(now Instant) *Problem {
 	return p
 }
 
-// DropTasks takes the subtasks of tasks out that the server is not asked for any
-// more. r must be a copy that nobody else has.
+// DropTasks takes the subtasks of tasks out that the server is not asked for any more. r must be a
+// copy that nobody else has.
 func (r *Record) DropTasks(ids []string) {
 	dropped := func(s Subtask) bool { return slices.Contains(ids, s.TaskID) }
 	if len(ids) == 0 || !slices.ContainsFunc(r.Subtasks, dropped) {
@@ -277,8 +271,8 @@ func (r *Record) DropTasks(ids []string) {
 	r.Changes = before.rebased(r)
 }
 
-// SameKnowledge reports whether two records of one server say the same of its
-// subtasks and errors, whenever that was last confirmed.
+// SameKnowledge reports whether two records of one server say the same of its subtasks and errors,
+// whenever that was last confirmed.
 func (r *Record) SameKnowledge(as *Record) bool {
 	return r.Total == as.Total && r.EmptySince == as.EmptySince &&
 		slices.Equal(r.Subtasks, as.Subtasks) && slices.Equal(r.Errors, as.Errors)

@@ -38,8 +38,8 @@ func newHistory() *history {
 	return h
 }
 
-// poll takes what came of a poll's questions: each "task/type/status/code ..."
-// or "!result" for a call that failed.
+// poll takes what came of a poll's questions: each "task/type/status/code ..." or "!result" for a
+// call that failed.
 func (h *history) poll(minutes int, questions ...string) {
 	var results []CallResult
 	for _, q := range questions {
@@ -67,8 +67,8 @@ func answer(text string) *sas.Answer {
 	return a
 }
 
-// known gives the subtasks as poll takes them, sorted, each with the minutes of
-// its changes: of status and code, of the status, of the first sight.
+// known gives the subtasks as poll takes them, sorted, each with the minutes of its changes: of
+// status and code, of the status, of the first sight.
 func (h *history) known() string {
 	var list []string
 	for _, s := range h.Subtasks {
@@ -240,8 +240,7 @@ func TestTextsBeyondTheLimitAreCountedAsOther(t *testing.T) {
 	wantEqual(t, "told", h.bounded[TypeLimit], 4980)
 }
 
-// Thousands of servers are polled in vain for hours: what is the same as before
-// is held once.
+// Thousands of servers are polled in vain for hours: what is the same as before is held once.
 func TestPollsThatFindNothingNewHoldNothingTwice(t *testing.T) {
 	h := newHistory()
 	h.poll(0, "a/cve/4/A b/sca/2")
@@ -281,8 +280,8 @@ func TestTheStartOfATaskDecidesWhichIsNewer(t *testing.T) {
 	wantEqual(t, "after a failure", superseded(), "a b")
 }
 
-// Tasks that come or go may shift others into another call. What a failed call
-// was to tell of stays, whichever call told of it before.
+// Tasks that come or go may shift others into another call. What a failed call was to tell of
+// stays, whichever call told of it before.
 func TestTasksThatAreAskedForInAnotherCallStay(t *testing.T) {
 	before := &Record{Target: &Target{}, LastSuccess: 1, Subtasks: []Subtask{
 		{TaskID: "a", Type: "cve", Status: 4, Code: "X", CodeLabel: "X", Changed: 5}, {TaskID: "b", Type: "cve", Status: 1, Changed: 6, Question: 1},

@@ -8,8 +8,8 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
-// Record is what is known of one server at one moment. It is never changed once
-// the Store has it: the next answer makes a new one.
+// Record is what is known of one server at one moment. It is never changed once the Store has it:
+// the next answer makes a new one.
 type Record struct {
 	Target      *Target
 	Polled      bool    // at least once by this process, successfully or not
@@ -40,8 +40,7 @@ type Subtask struct {
 	Superseded   bool    // a newer task has a complete subtask of this type
 }
 
-// ServerScan is the scan of the server within a task, as the task's own list
-// has it.
+// ServerScan is the scan of the server within a task, as the task's own list has it.
 type ServerScan struct {
 	TaskID string  // the root task's
 	LeafID string  // the ID of this server's part of it; empty: not known
@@ -75,8 +74,8 @@ type subtaskKey struct{ taskID, typ string }
 
 func (s *Subtask) key() subtaskKey { return subtaskKey{s.TaskID, s.Type} }
 
-// Unfinished reports whether the scan still has to end. A status that nobody
-// documents is not an end.
+// Unfinished reports whether the scan still has to end. A status that nobody documents is not an
+// end.
 func (s *Subtask) Unfinished() bool { return s.Status != sas.StatusComplete }
 
 // Failing reports whether the subtask has an error code that still matters.
@@ -89,8 +88,8 @@ const (
 	StatePending = "pending"
 )
 
-// State tells how the last poll of the server went. While its account is
-// refused every server counts as failing.
+// State tells how the last poll of the server went. While its account is refused every server
+// counts as failing.
 func (r *Record) State(refused bool) string {
 	switch {
 	case refused || r.Failure != "":
@@ -101,9 +100,8 @@ func (r *Record) State(refused bool) string {
 	return StateOK
 }
 
-// Settled reports whether nothing more is to be expected of the server soon: it
-// has subtasks and all are complete, or has answered with none for so long that
-// none will come.
+// Settled reports whether nothing more is to be expected of the server soon: it has subtasks and
+// all are complete, or has answered with none for so long that none will come.
 func (r *Record) Settled(now Instant, stallAfter time.Duration) bool {
 	if len(r.Subtasks) == 0 {
 		return r.EmptySince != 0 && r.EmptySince.Until(now) >= stallAfter
@@ -116,8 +114,8 @@ func (r *Record) Troubled() bool {
 	return slices.ContainsFunc(r.Subtasks, func(s Subtask) bool { return s.Unfinished() || s.Failing() })
 }
 
-// MovedAt returns when a subtask that is not complete was last seen to move; of
-// a server without subtasks, since when it has had none.
+// MovedAt returns when a subtask that is not complete was last seen to move; of a server without
+// subtasks, since when it has had none.
 func (r *Record) MovedAt() Instant {
 	moved := r.EmptySince
 	for i := range r.Subtasks {
@@ -136,8 +134,8 @@ func (r *Record) Stale(now Instant, after time.Duration) bool {
 	return after > 0 && r.seen().Until(now) >= after
 }
 
-// View is a Record as of one moment under its account's settings. Time alone
-// changes what it says: values become stale, subtasks count as stalled.
+// View is a Record as of one moment under its account's settings. Time alone changes what it says:
+// values become stale, subtasks count as stalled.
 type View struct {
 	*Record
 	Settings *config.Settings
@@ -146,19 +144,18 @@ type View struct {
 	Step     time.Duration // of the system's clock, see Clock.Step
 }
 
-// Unix returns a moment as others have it whose clock is the system's, in
-// seconds since 1970. It is never in the future.
+// Unix returns a moment as others have it whose clock is the system's, in seconds since 1970. It is
+// never in the future.
 func (v View) Unix(i Instant) float64 { return float64(min(i, v.Now).Add(v.Step)) / 1000 }
 
-// blind reports whether the exporter cannot see the server's scans now, as before
-// its first poll too: then a subtask counts as stalled no more and no less than
-// when it was last seen.
+// blind reports whether the exporter cannot see the server's scans now, as before its first poll
+// too: then a subtask counts as stalled no more and no less than when it was last seen.
 func (v View) blind() bool {
 	return v.Refused || v.Failure != "" || !v.Polled || v.Due != 0 && v.Due.Until(v.Now) > v.Settings.StallAfter
 }
 
-// Stalled reports whether an unfinished subtask has kept its status for
-// stall_after, and no newer scan has answered it.
+// Stalled reports whether an unfinished subtask has kept its status for stall_after, and no newer
+// scan has answered it.
 func (v View) Stalled(s *Subtask) bool {
 	if !s.Unfinished() || s.Superseded {
 		return false
@@ -173,8 +170,7 @@ func (v View) Stalled(s *Subtask) bool {
 // Stale reports whether what is known is too old to be published.
 func (v View) Stale() bool { return v.Record.Stale(v.Now, v.Settings.StaleAfter) }
 
-// ChangesAt returns when the view says something else although no poll ends; 0:
-// never.
+// ChangesAt returns when the view says something else although no poll ends; 0: never.
 func (v View) ChangesAt() Instant {
 	var first Instant
 	soonest := func(t Instant) {

@@ -9,8 +9,8 @@ import (
 
 var someSettings = config.Settings{StallAfter: 30 * time.Minute, StaleAfter: time.Hour}
 
-// viewOf is a view of subtasks that took their status at some minute, polled
-// with success then, some minutes later.
+// viewOf is a view of subtasks that took their status at some minute, polled with success then,
+// some minutes later.
 func viewOf(minutes int, statuses ...float64) View {
 	r := &Record{Polled: true, LastSuccess: minute(minutes), Target: &Target{}}
 	for _, s := range statuses {
@@ -105,8 +105,7 @@ func TestStale(t *testing.T) {
 	}
 }
 
-// At the moment that ChangesAt returns, and not before, the view says something
-// else.
+// At the moment that ChangesAt returns, and not before, the view says something else.
 func TestChangesAtIsWhenTheViewSaysSomethingElse(t *testing.T) {
 	says := func(v View) (stale bool, stalled int) {
 		for i := range v.Subtasks {

@@ -11,13 +11,12 @@ import (
 	"aliyun_vulscan_exporter/internal/discovery"
 )
 
-// groupServers is how many servers share a Group. Smaller groups are encoded
-// less often for a neighbour's sake; larger ones compress better.
+// groupServers is how many servers share a Group. Smaller groups are encoded less often for a
+// neighbour's sake; larger ones compress better.
 const groupServers = 16
 
-// Store holds what is published of all accounts. Polls replace it piece by
-// piece; readers load it and wait for nobody: whatever they loaded never
-// changes.
+// Store holds what is published of all accounts. Polls replace it piece by piece; readers load it
+// and wait for nobody: whatever they loaded never changes.
 type Store struct {
 	content atomic.Pointer[Content]
 }
@@ -41,8 +40,8 @@ func (s *Store) Load() *Content { return s.content.Load() }
 // Replace makes other accounts and labels the store's.
 func (s *Store) Replace(c *Content) { s.content.Store(c) }
 
-// Account holds what is published of one account. One goroutine at a time
-// writes to it; any number may read.
+// Account holds what is published of one account. One goroutine at a time writes to it; any number
+// may read.
 type Account struct {
 	Name  string
 	Codes *LabelSet    // that its records' changes refer to
@@ -118,8 +117,7 @@ func (r *Records) Views(now Instant, step time.Duration) iter.Seq[View] {
 	}
 }
 
-// Entry is the place of one server in an Account. Only the account's writer
-// uses it.
+// Entry is the place of one server in an Account. Only the account's writer uses it.
 type Entry struct {
 	record *Record // the published one
 	group  *Group  // nil before Arrange has placed it, and after it has left
@@ -174,8 +172,8 @@ func (a *Account) Publish(e *Entry, r *Record) {
 	e.group.records.Store(&Records{a.shared, list})
 }
 
-// Arrange lets servers join the account and others leave it. The groups of all
-// others stay as they are, so that they need not be encoded again.
+// Arrange lets servers join the account and others leave it. The groups of all others stay as they
+// are, so that they need not be encoded again.
 func (a *Account) Arrange(added, gone []*Entry) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -135,8 +135,7 @@ func TestRecordsOfAllGroupsFollowTheAccount(t *testing.T) {
 	}
 }
 
-// Readers wait for nobody, and see whole records, while servers are polled, join
-// and leave.
+// Readers wait for nobody, and see whole records, while servers are polled, join and leave.
 func TestReadersSeeWholeRecordsWhileOthersWrite(t *testing.T) {
 	store := NewStore()
 	a, entries := arranged(100)

@@ -8,8 +8,7 @@ import (
 	"aliyun_vulscan_exporter/internal/discovery"
 )
 
-// Target is a server that is polled: configured, discovered or both. It is
-// never changed.
+// Target is a server that is polled: configured, discovered or both. It is never changed.
 type Target struct {
 	config.Server                   // its TaskIDs are all that it is asked for, discovered ones too
 	AssetInfo     *discovery.Server // what discovery knows of it; nil if it was not discovered
@@ -18,8 +17,7 @@ type Target struct {
 // Key is what tells servers apart.
 func (t *Target) Key() string { return KeyOf(t.UUID) }
 
-// KeyOf returns what tells a server apart that has this UUID, however it is
-// spelt.
+// KeyOf returns what tells a server apart that has this UUID, however it is spelt.
 func KeyOf(uuid string) string { return config.ServerKey(uuid) }
 
 // Same reports whether two targets are polled and shown alike.
@@ -35,8 +33,7 @@ func sameAsset(a, b *discovery.Server) bool {
 	return a.Same(b)
 }
 
-// Asset returns what discovery knows of the server, all empty if that is
-// nothing.
+// Asset returns what discovery knows of the server, all empty if that is nothing.
 func (t *Target) Asset() discovery.Server {
 	if t.AssetInfo == nil {
 		return discovery.Server{}

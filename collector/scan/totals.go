@@ -33,15 +33,14 @@ var statusNames = [...]string{"unhandled", "collecting", "collected", "matching"
 // serverScanNames are the same for the statuses of server scans.
 var serverScanNames = [...]string{"not_started", "started", "completed", "failed", "timed_out", "unknown"}
 
-// StatusNames returns the names of subtasks' statuses, in their order; the last
-// one is that of all statuses that Alibaba does not document.
+// StatusNames returns the names of subtasks' statuses, in their order; the last one is that of all
+// statuses that Alibaba does not document.
 func StatusNames() []string { return statusNames[:] }
 
 // ServerScanNames is StatusNames for the statuses of server scans.
 func ServerScanNames() []string { return serverScanNames[:] }
 
-// StatusPlace returns the place of a reported status among StatusNames, and
-// among ServerScanNames.
+// StatusPlace returns the place of a reported status among StatusNames, and among ServerScanNames.
 func StatusPlace(status float64) int {
 	for i := range sas.StatusComplete + 1 {
 		if status == float64(i) {
@@ -102,8 +101,8 @@ func (t *Totals) Add(other *Totals) {
 	}
 }
 
-// Type returns the totals of a type, which begin at 0. Types are few: a search
-// is quicker than a map.
+// Type returns the totals of a type, which begin at 0. Types are few: a search is quicker than a
+// map.
 func (t *Totals) Type(typ string) *TypeTotals {
 	return found(&t.Types, func(of *TypeTotals) bool { return of.Type == typ }, TypeTotals{Type: typ})
 }
@@ -112,8 +111,7 @@ func (t *Totals) code(typ, label string) *CodeTotal {
 	return found(&t.Codes, func(of *CodeTotal) bool { return of.Code == label && of.Type == typ }, CodeTotal{Type: typ, Code: label})
 }
 
-// found returns the element of a list that fits, after adding fresh if none
-// does.
+// found returns the element of a list that fits, after adding fresh if none does.
 func found[T any](list *[]T, fits func(*T) bool, fresh T) *T {
 	for i := range *list {
 		if fits(&(*list)[i]) {

@@ -134,8 +134,7 @@ func (s service) mounted(t *testing.T, name string) string {
 	return ""
 }
 
-// expectServices fails unless the configuration's addresses are services and
-// their ports.
+// expectServices fails unless the configuration's addresses are services and their ports.
 func (f file) expectServices(t *testing.T, configuration string, want ...string) {
 	t.Helper()
 	text, err := os.ReadFile(configuration)

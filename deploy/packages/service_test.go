@@ -30,9 +30,9 @@ const (
 // keys are the simulated account's, by the names of vulscan.yml's instructions.
 var keys = map[string]string{"production_id": "LTAI5tPackagedService0001", "production_secret": "packaged-service-secret"}
 
-// TestServiceRuns does what an operator does after installation, and what
-// systemd does then, but for its sandbox. It has to be root, on a machine where
-// the package is newly installed and may be changed.
+// TestServiceRuns does what an operator does after installation, and what systemd does then, but
+// for its sandbox. It has to be root, on a machine where the package is newly installed and may be
+// changed.
 func TestServiceRuns(t *testing.T) {
 	u := readUnit(t, "/usr/lib/systemd/system/"+unitName)
 	if out, err := u.command(t, u.settings["ExecStartPre"]).CombinedOutput(); err != nil {
@@ -70,8 +70,8 @@ func TestServiceRuns(t *testing.T) {
 	}
 }
 
-// operate follows the instructions in vulscan.yml, with an account that is a
-// simulator's, and has the service listen on a free port.
+// operate follows the instructions in vulscan.yml, with an account that is a simulator's, and has
+// the service listen on a free port.
 func operate(t *testing.T) {
 	t.Helper()
 	center, err := simulator.Start(t.Context(), simulator.Options{Accounts: []simulator.Account{{

@@ -1,5 +1,5 @@
-// Package packages tests what the deb and the rpm bring along: the unit, the
-// configuration and, on the machine where the deb is installed, the service.
+// Package packages tests what the deb and the rpm bring along: the unit, the configuration and, on
+// the machine where the deb is installed, the service.
 package packages
 
 import (
@@ -21,8 +21,8 @@ const (
 	credentials = "/etc/aliyun_vulscan_exporter/credentials"
 )
 
-// unit has the settings of a systemd unit by name, the last of each, and in
-// all the names as "Section.Name".
+// unit has the settings of a systemd unit by name, the last of each, and in all the names as
+// "Section.Name".
 type unit struct {
 	settings map[string]string
 	all      []string

@@ -20,8 +20,8 @@ type entry struct {
 	content []byte
 }
 
-// tarGz packs the entries, which all get the same time and owner, so that equal
-// entries make equal archives.
+// tarGz packs the entries, which all get the same time and owner, so that equal entries make equal
+// archives.
 func tarGz(entries []entry, date time.Time) ([]byte, error) {
 	var b bytes.Buffer
 	compressed, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
@@ -68,8 +68,8 @@ func zipped(entries []entry, date time.Time) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// folderEntries reads a folder with all that is below it, in the order of names.
-// Modes are the two that a program and its data need, whatever the umask was.
+// folderEntries reads a folder with all that is below it, in the order of names. Modes are the two
+// that a program and its data need, whatever the umask was.
 func folderEntries(root string) ([]entry, error) {
 	var entries []entry
 	folder := os.DirFS(root)

@@ -1,6 +1,6 @@
-// Command release builds what a release consists of, into one folder: archives
-// for six platforms with a list of parts (SBOM) each, deb and rpm, the recipe of
-// a multi-arch image, release notes, and checksums. It publishes nothing.
+// Command release builds what a release consists of, into one folder: archives for six platforms
+// with a list of parts (SBOM) each, deb and rpm, the recipe of a multi-arch image, release notes,
+// and checksums. It publishes nothing.
 package main
 
 import (

@@ -74,8 +74,8 @@ func legalTexts(folder string) ([]text, error) {
 	return texts, nil
 }
 
-// wordings tell a licence by a phrase that no other licence has. A text with
-// the first phrase of BSD-3-Clause but without its second is BSD-2-Clause.
+// wordings tell a licence by a phrase that no other licence has. A text with the first phrase of
+// BSD-3-Clause but without its second is BSD-2-Clause.
 var wordings = []struct{ phrase, license string }{
 	{"Apache License Version 2.0, January 2004", "Apache-2.0"},
 	{"Licensed under the Apache License, Version 2.0", "Apache-2.0"},
@@ -83,8 +83,8 @@ var wordings = []struct{ phrase, license string }{
 	{"Redistribution and use in source and binary forms", "BSD-2-Clause"},
 }
 
-// licensesOf returns the SPDX identifiers of the licences whose wording is in
-// the texts, none if no wording is known.
+// licensesOf returns the SPDX identifiers of the licences whose wording is in the texts, none if no
+// wording is known.
 func licensesOf(texts []text) []string {
 	var licenses []string
 	for _, t := range texts {
@@ -106,8 +106,7 @@ func licensesOf(texts []text) []string {
 	return slices.Compact(licenses)
 }
 
-// licenseExpression returns the licences of the exporter and all parts as one
-// SPDX expression.
+// licenseExpression returns the licences of the exporter and all parts as one SPDX expression.
 func licenseExpression(parts []part) string {
 	all := []string{"Apache-2.0"} // the exporter's own
 	for _, p := range parts {

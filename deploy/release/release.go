@@ -22,8 +22,8 @@ type release struct {
 	log   io.Writer
 }
 
-// make builds everything into the folder. Files of equal commits, Go versions
-// and SOURCE_DATE_EPOCH are equal.
+// make builds everything into the folder. Files of equal commits, Go versions and SOURCE_DATE_EPOCH
+// are equal.
 func (r *release) make(ctx context.Context, platforms []platform) error {
 	scratch, err := os.MkdirTemp("", "release-")
 	if err != nil {
@@ -118,8 +118,8 @@ func (r *release) archive(p platform, name string, binary []byte, parts []part) 
 	return r.write(r.fileName(p, ending), packed)
 }
 
-// image packs the recipe of the multi-arch image: what deploy/docker/assemble
-// made for each architecture, and a Dockerfile that needs nothing else.
+// image packs the recipe of the multi-arch image: what deploy/docker/assemble made for each
+// architecture, and a Dockerfile that needs nothing else.
 func (r *release) image(folder string) error {
 	dockerfile, err := os.ReadFile("deploy/docker/Dockerfile")
 	if err != nil {
@@ -149,8 +149,8 @@ func (r *release) buildArguments() map[string]string {
 	}
 }
 
-// imageRecipe returns the last stage of the Dockerfile, which copies from the
-// folder beside it instead of from the stage before, and knows its arguments.
+// imageRecipe returns the last stage of the Dockerfile, which copies from the folder beside it
+// instead of from the stage before, and knows its arguments.
 func imageRecipe(dockerfile string, arguments map[string]string) (string, error) {
 	_, last, found := strings.Cut(dockerfile, "\nFROM scratch\n")
 	const stage = "--from=build /"

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// The types below are the part of CycloneDX 1.6 that a program without
-// services, vulnerabilities and owners needs.
+// The types below are the part of CycloneDX 1.6 that a program without services, vulnerabilities
+// and owners needs.
 type bom struct {
 	Schema       string       `json:"$schema"`
 	BOMFormat    string       `json:"bomFormat"`
@@ -55,8 +55,8 @@ type dependency struct {
 	DependsOn []string `json:"dependsOn"`
 }
 
-// newBOM lists the parts of a binary. Its serial number follows from the
-// binary, so that a repeated build has the same list.
+// newBOM lists the parts of a binary. Its serial number follows from the binary, so that a repeated
+// build has the same list.
 func newBOM(b build, p platform, binary []byte, parts []part) bom {
 	sum := sha256.Sum256(binary)
 	// The version and variant bits of a UUID, as RFC 9562 has them for one made of other data.

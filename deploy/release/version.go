@@ -21,8 +21,7 @@ type build struct {
 	notes                           string // of the version, from CHANGELOG.md
 }
 
-// ldflags returns what the linker has to be told, so that --version and
-// build_info know it.
+// ldflags returns what the linker has to be told, so that --version and build_info know it.
 func (b build) ldflags() string {
 	set := func(name, value string) string { return fmt.Sprintf("-X %s.%s=%s", versionPackage, name, value) }
 	return strings.Join([]string{
@@ -31,8 +30,8 @@ func (b build) ldflags() string {
 	}, " ")
 }
 
-// describe returns what a build of the present commit is. With SOURCE_DATE_EPOCH
-// it is the same for everybody: the user is then the commit's author.
+// describe returns what a build of the present commit is. With SOURCE_DATE_EPOCH it is the same for
+// everybody: the user is then the commit's author.
 func describe(ctx context.Context) (build, error) {
 	var b build
 	changelog, err := os.ReadFile("CHANGELOG.md")
@@ -75,8 +74,8 @@ func describe(ctx context.Context) (build, error) {
 	return b, nil
 }
 
-// newestVersion returns the first version of a changelog in the form of
-// Keep a Changelog, and what it says about it.
+// newestVersion returns the first version of a changelog in the form of Keep a Changelog, and what
+// it says about it.
 func newestVersion(changelog string) (version, notes string, err error) {
 	heading := regexp.MustCompile(`(?m)^## \[(\d+\.\d+\.\d+(?:-[0-9A-Za-z.]+)?)\] - \d{4}-\d{2}-\d{2}$`)
 	at := heading.FindStringSubmatchIndex(changelog)
@@ -90,9 +89,8 @@ func newestVersion(changelog string) (version, notes string, err error) {
 	return changelog[at[2]:at[3]], strings.TrimSpace(notes) + "\n", nil
 }
 
-// versionOf returns 1.2.0 for the commit that is tagged v1.2.0, and
-// 1.2.0+g1a2b3c4, which is newer, for any other commit. A tag that the changelog
-// does not have as its newest version is an error.
+// versionOf returns 1.2.0 for the commit that is tagged v1.2.0, and 1.2.0+g1a2b3c4, which is newer,
+// for any other commit. A tag that the changelog does not have as its newest version is an error.
 func versionOf(newest string, tags []string, commit string, changed bool) (string, error) {
 	version := newest + "+g" + commit
 	for _, tag := range tags {

@@ -1,5 +1,5 @@
-// Package browser reads the exporter's pages as people do: in a real browser,
-// at the width of a desktop and of a phone.
+// Package browser reads the exporter's pages as people do: in a real browser, at the width of a
+// desktop and of a phone.
 package browser
 
 import (
@@ -117,8 +117,8 @@ func inSight(t *testing.T, ctx context.Context, s screen) {
 	}
 }
 
-// columnsInSight wants cells of a table to be seen under the names of their
-// columns: there are some, and all are inside the screen.
+// columnsInSight wants cells of a table to be seen under the names of their columns: there are
+// some, and all are inside the screen.
 func columnsInSight(t *testing.T, ctx context.Context, s screen, table string, columns ...string) {
 	t.Helper()
 	for _, column := range columns {

@@ -22,8 +22,8 @@ func exporter(t *testing.T, args ...string) string {
 	return p.URL
 }
 
-// hostile would run a script, turn the text around or break out of where it
-// stands, if it were not shown as text.
+// hostile would run a script, turn the text around or break out of where it stands, if it were not
+// shown as text.
 const hostile = "<script>window.owned=1</script><img src=x onerror=\"window.owned=2\">\"'>\u202egnp.exe</bdi>"
 
 // hostileExporter polls one server whose name, task and code are hostile.

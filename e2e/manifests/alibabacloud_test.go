@@ -10,8 +10,8 @@ import (
 	strict "sigs.k8s.io/yaml"
 )
 
-// blocksOf returns the YAML blocks of docs/alibaba-cloud.md whose first line is
-// the given comment, without the indentation that those in a list have.
+// blocksOf returns the YAML blocks of docs/alibaba-cloud.md whose first line is the given comment,
+// without the indentation that those in a list have.
 func blocksOf(t *testing.T, comment string) []string {
 	t.Helper()
 	var found []string

@@ -1,5 +1,5 @@
-// Package manifests tests the Helm chart and the plain manifests: with Helm's
-// own linter and engine, and by decoding what they make into Kubernetes' types.
+// Package manifests tests the Helm chart and the plain manifests: with Helm's own linter and
+// engine, and by decoding what they make into Kubernetes' types.
 package manifests
 
 import (
@@ -49,8 +49,8 @@ func valuesOf(t *testing.T, path string) mapping {
 	return values
 }
 
-// cases returns the values that the chart is tested with, by name: the
-// examples of ci/, and what is not an example.
+// cases returns the values that the chart is tested with, by name: the examples of ci/, and what is
+// not an example.
 func cases(t *testing.T) map[string]mapping {
 	t.Helper()
 	found := map[string]mapping{}
@@ -70,8 +70,8 @@ func cases(t *testing.T) map[string]mapping {
 // templates are all that make manifests, in the order in which they are joined.
 var templates = []string{"config", "workload", "service", "guards", "routes", "extra", "tests/test-connection", "monitoring"}
 
-// render returns the chart's manifests, one after the other, and its notes. A
-// value that does not exist is an error.
+// render returns the chart's manifests, one after the other, and its notes. A value that does not
+// exist is an error.
 func render(values mapping) (manifests, notes string, err error) {
 	loaded, err := loader.Load(chartFolder)
 	if err != nil {
@@ -182,8 +182,7 @@ func TestNotesSayWhatToDo(t *testing.T) {
 	}
 }
 
-// without returns a copy of values that lacks what is at a path, and whether
-// there was something.
+// without returns a copy of values that lacks what is at a path, and whether there was something.
 func without(values mapping, path ...string) (rest mapping, found bool) {
 	rest = maps.Clone(values)
 	v, found := rest[path[0]]

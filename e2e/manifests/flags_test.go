@@ -30,8 +30,8 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// startExporter runs the exporter until the end of the test, and waits until it
-// listens at as many addresses as it is told.
+// startExporter runs the exporter until the end of the test, and waits until it listens at as many
+// addresses as it is told.
 func startExporter(t *testing.T, binary string, args []string, addresses int) {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), binary, args...)
@@ -78,8 +78,8 @@ func ask(t *testing.T, who, method, url string) string {
 	return string(body)
 }
 
-// The exporter runs with the arguments of the manifests, and is asked whatever
-// the manifests let others ask.
+// The exporter runs with the arguments of the manifests, and is asked whatever the manifests let
+// others ask.
 func TestProbesReachTheExporter(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "exporter")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".")

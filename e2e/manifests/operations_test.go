@@ -85,8 +85,8 @@ func TestConfigurationsWithKeysAreSecrets(t *testing.T) {
 	}
 }
 
-// templateOf returns the pods' template for values, with a configuration that
-// differs if changed is set.
+// templateOf returns the pods' template for values, with a configuration that differs if changed is
+// set.
 func templateOf(t *testing.T, values mapping, changed bool) corev1.PodTemplateSpec {
 	t.Helper()
 	all := mapping{}

@@ -19,8 +19,8 @@ const (
 // value is a row of the README's table.
 type value struct{ path, byDefault, meaning string }
 
-// rows returns the values that a node of values.yaml declares. A mapping is one
-// value if nothing in it has a comment.
+// rows returns the values that a node of values.yaml declares. A mapping is one value if nothing in
+// it has a comment.
 func rows(path string, key, node *yaml.Node) ([]value, error) {
 	comment := strings.Join(strings.Fields(strings.ReplaceAll(key.HeadComment, "#", " ")), " ")
 	if !commented(node) {

@@ -43,8 +43,7 @@ func newObject(apiVersion, kind string) (any, error) {
 	return nil, fmt.Errorf("%s %s is nothing that the chart should make", apiVersion, kind)
 }
 
-// decode returns the objects of several documents; unknown and repeated fields
-// are errors.
+// decode returns the objects of several documents; unknown and repeated fields are errors.
 func decode(text string) ([]any, error) {
 	var objects []any
 	reader := yaml.NewYAMLReader(bufio.NewReader(strings.NewReader(text)))
@@ -165,8 +164,8 @@ func configurationOf(objects []any) string {
 	return ""
 }
 
-// checkSecurity asks for what the restricted Pod Security Standard does, and a
-// read-only root; the user and group are the image's.
+// checkSecurity asks for what the restricted Pod Security Standard does, and a read-only root; the
+// user and group are the image's.
 func checkSecurity(t *testing.T, pod corev1.PodTemplateSpec) {
 	t.Helper()
 	id, yes, no := int64(65532), true, false

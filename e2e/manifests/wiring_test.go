@@ -66,8 +66,8 @@ func checkSelectors(t *testing.T, objects []any, pod, workload map[string]string
 	}
 }
 
-// checkPorts follows the port from where the exporter listens to those who
-// scrape. TestProbesReachTheExporter tries the paths.
+// checkPorts follows the port from where the exporter listens to those who scrape.
+// TestProbesReachTheExporter tries the paths.
 func checkPorts(t *testing.T, objects []any, c corev1.Container) {
 	t.Helper()
 	port := c.Ports[0]
@@ -100,8 +100,8 @@ func checkPorts(t *testing.T, objects []any, c corev1.Container) {
 	}
 }
 
-// checkReferences looks whether all that is named is there. What the user has
-// is called mine, default or ca in the cases.
+// checkReferences looks whether all that is named is there. What the user has is called mine,
+// default or ca in the cases.
 func checkReferences(t *testing.T, objects []any, pod corev1.PodSpec) {
 	t.Helper()
 	there := map[string]bool{"ConfigMap mine": true, "ConfigMap ca": true, "claim mine": true, "account default": true}
@@ -182,8 +182,8 @@ func checkPaths(t *testing.T, pod corev1.PodSpec) {
 	}
 }
 
-// checkFlags compares arguments with the table of docs/flags.md, which a test
-// beside it compares with the program.
+// checkFlags compares arguments with the table of docs/flags.md, which a test beside it compares
+// with the program.
 func checkFlags(t *testing.T, args []string) {
 	t.Helper()
 	page := read(t, "../../docs/flags.md")
@@ -217,8 +217,8 @@ func checkVolumes(t *testing.T, objects []any, pod corev1.PodTemplateSpec) {
 	}
 }
 
-// checkConfiguration loads the configuration as the exporter does, with keys
-// where the Secret is mounted.
+// checkConfiguration loads the configuration as the exporter does, with keys where the Secret is
+// mounted.
 func checkConfiguration(t *testing.T, text, mounted string) {
 	t.Helper()
 	if mounted != "" {

@@ -1,5 +1,4 @@
-// Package openmetrics has Prometheus' own strict parser read what collector/expose
-// writes.
+// Package openmetrics has Prometheus' own strict parser read what collector/expose writes.
 package openmetrics
 
 import (

@@ -1,5 +1,4 @@
-// Package rules tests that the mixin and the Helm chart say what the generated
-// rules say.
+// Package rules tests that the mixin and the Helm chart say what the generated rules say.
 package rules
 
 import (

@@ -17,8 +17,7 @@ import (
 // errExternalURL says what --web.external-url has to be.
 var errExternalURL = errors.New("--web.external-url: it must be a URL such as https://monitoring.example.com/vulscan, without user, query and fragment")
 
-// check completes the values of a command line that is well-formed, or says
-// which flag to change.
+// check completes the values of a command line that is well-formed, or says which flag to change.
 func (f *Flags) check() error {
 	if err := f.checkModes(); err != nil {
 		return err
@@ -65,8 +64,8 @@ func (f *Flags) checkModes() error {
 	return nil
 }
 
-// checkAddress refuses a listen address without a port: the system would pick
-// any, and, without a host, on all interfaces.
+// checkAddress refuses a listen address without a port: the system would pick any, and, without a
+// host, on all interfaces.
 func checkAddress(address string) error {
 	if strings.HasPrefix(address, "vsock://") {
 		return nil
@@ -81,9 +80,9 @@ func checkAddress(address string) error {
 	return nil
 }
 
-// resolveRoutes reads --web.external-url, and makes --web.route-prefix what
-// Prometheus makes of it: the path of the external URL unless given, "/", or a
-// path that begins with a slash and does not end with one.
+// resolveRoutes reads --web.external-url, and makes --web.route-prefix what Prometheus makes of it:
+// the path of the external URL unless given, "/", or a path that begins with a slash and does not
+// end with one.
 func (f *Flags) resolveRoutes() error {
 	if f.externalURL != "" {
 		u, err := url.Parse(f.externalURL)
@@ -106,8 +105,8 @@ func (f *Flags) resolveRoutes() error {
 	return err
 }
 
-// plainPrefix returns a path as one that begins with a slash and does not end
-// with one, or an error that names the flag --web.NAME.
+// plainPrefix returns a path as one that begins with a slash and does not end with one, or an error
+// that names the flag --web.NAME.
 func plainPrefix(name, given string) (string, error) {
 	prefix := "/" + strings.Trim(given, "/")
 	if prefix != "/" && !web.PlainPath(prefix) {

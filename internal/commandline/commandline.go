@@ -1,5 +1,5 @@
-// Package commandline declares the exporter's flags and makes the logger that
-// they ask for. What the values mean is the business of who uses them.
+// Package commandline declares the exporter's flags and makes the logger that they ask for. What
+// the values mean is the business of who uses them.
 package commandline
 
 import (
@@ -48,10 +48,9 @@ type Flags struct {
 	logLevel, logFormat string
 }
 
-// Parse reads the command line of a program. An error is one line that names
-// the flag to change. What libraries write to the standard logger is dropped
-// from then on: net/http's client repeats there what a server sent, which may
-// hold a secret.
+// Parse reads the command line of a program. An error is one line that names the flag to change.
+// What libraries write to the standard logger is dropped from then on: net/http's client repeats
+// there what a server sent, which may hold a secret.
 func Parse(program, version string, args []string, stdout, stderr io.Writer) (*Flags, error) {
 	stdlog.SetOutput(io.Discard)
 	app, f := New(program, version, stdout, stderr)
@@ -103,8 +102,8 @@ func New(program, version string, stdout, stderr io.Writer) (*kingpin.Applicatio
 	return app, f
 }
 
-// unfailing is a writer whose failures are of no interest. kingpin panics where
-// it cannot write, as when somebody reads only the first lines of --help.
+// unfailing is a writer whose failures are of no interest. kingpin panics where it cannot write, as
+// when somebody reads only the first lines of --help.
 type unfailing struct{ io.Writer }
 
 // Write implements io.Writer.

@@ -8,16 +8,15 @@ import (
 )
 
 const (
-	// pagesAtOnce is how many pages of a long list are asked for at the same
-	// time: with one after the other, slow answers would make the reading last
-	// longer than the quota does.
+	// pagesAtOnce is how many pages of a long list are asked for at the same time: with one after
+	// the other, slow answers would make the reading last longer than the quota does.
 	pagesAtOnce = 4
 	// longList is from how many entries on a list is long.
 	longList = 20 * pageSize
 )
 
-// aheadReader reads the pages of one task's list of servers, and those that
-// follow ahead of time. One goroutine at a time may use it.
+// aheadReader reads the pages of one task's list of servers, and those that follow ahead of time.
+// One goroutine at a time may use it.
 type aheadReader struct {
 	api     ScanAPI
 	taskID  string

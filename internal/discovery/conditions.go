@@ -13,8 +13,8 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
-// condition is something that may last over many refreshes. It is logged when
-// it begins, when it changes and when it ends.
+// condition is something that may last over many refreshes. It is logged when it begins, when it
+// changes and when it ends.
 type condition int
 
 const (
@@ -94,8 +94,8 @@ func (l *list[T]) remarkOnLeftOut() {
 	})
 }
 
-// remarkOnEmptiness logs that a complete list has no entries, unless its finder
-// has said why already.
+// remarkOnEmptiness logs that a complete list has no entries, unless its finder has said why
+// already.
 func (l *list[T]) remarkOnEmptiness(f listing[T]) {
 	r := remark{}
 	if len(f.items) == 0 && f.remark.msg == "" {

@@ -33,8 +33,8 @@ type API interface {
 type Server struct {
 	// Instance is as the service lists it; its Name is the UUID where it has none.
 	sas.Instance
-	// Types are those of the account that exist for the server's system; at
-	// least one. Other servers may share the slice.
+	// Types are those of the account that exist for the server's system; at least one. Other
+	// servers may share the slice.
 	Types []string
 }
 
@@ -48,8 +48,8 @@ type List[T any] struct {
 	// Items are the entries of the last complete list that pass the filters, and those that a
 	// doubtful list has added since. Each is there once.
 	Items []T
-	// LeftOut is how many running tasks are not followed because so many others
-	// are; always 0 for servers.
+	// LeftOut is how many running tasks are not followed because so many others are; always 0 for
+	// servers.
 	LeftOut int
 	// At is when the last complete refresh ended; zero if there was none yet.
 	At time.Time
@@ -61,8 +61,8 @@ type List[T any] struct {
 type Found struct {
 	Tasks   List[sas.Task] // newest first
 	Servers List[Server]
-	// Offline are the servers that online_only alone keeps out of Servers, of
-	// the same refresh. The caller may go on to watch some of them.
+	// Offline are the servers that online_only alone keeps out of Servers, of the same refresh. The
+	// caller may go on to watch some of them.
 	Offline []Server
 }
 
@@ -77,8 +77,8 @@ type Options struct {
 	Types  []string
 	API    API
 	Logger log.Logger
-	// Scans says how the lists of the tasks' servers are read; nil: they are
-	// not. They are not read without Tasks either.
+	// Scans says how the lists of the tasks' servers are read; nil: they are not. They are not read
+	// without Tasks either.
 	Scans *ScanOptions
 	// Known is what an earlier Run found, for instance before a reload. Entries of a kind that is
 	// still discovered stay until a complete list lacks them.
@@ -88,8 +88,8 @@ type Options struct {
 	Found func(Found)
 }
 
-// Run discovers until the context ends. It begins at once, with both lists at
-// the same time. Nothing of it runs any more when it returns.
+// Run discovers until the context ends. It begins at once, with both lists at the same time.
+// Nothing of it runs any more when it returns.
 func Run(ctx context.Context, o Options) {
 	var (
 		running sync.WaitGroup

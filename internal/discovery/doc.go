@@ -9,13 +9,11 @@
 // the service says, shrinks while it is read, or ends with an empty page where a token promised
 // more.
 //
-// A task that runs is followed until it ends or is older than max_age, however
-// many newer ones there are. The list of a task's servers is used as a whole or
-// not at all.
+// A task that runs is followed until it ends or is older than max_age, however many newer ones
+// there are. The list of a task's servers is used as a whole or not at all.
 //
-// The age of a task is judged by this machine's clock, and only when the list
-// was read: Security Center refuses calls of a clock that is more than 15
-// minutes off (InvalidTimeStamp.Expired), so that such a clock fails the refresh
-// rather than make every task too old. A smaller error that shows, in a task
-// that starts in the future or runs although it is too old, is logged.
+// The age of a task is judged by this machine's clock, and only when the list was read: Security
+// Center refuses calls of a clock that is more than 15 minutes off (InvalidTimeStamp.Expired), so
+// that such a clock fails the refresh rather than make every task too old. A smaller error that
+// shows, in a task that starts in the future or runs although it is too old, is logged.
 package discovery

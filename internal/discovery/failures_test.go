@@ -60,8 +60,7 @@ func TestPermissionForOneOperationOnly(t *testing.T) {
 	}
 }
 
-// intervalsOf returns how long after one another the calls of a failing refresh
-// came, in seconds.
+// intervalsOf returns how long after one another the calls of a failing refresh came, in seconds.
 func intervalsOf(calls []time.Time) []float64 {
 	return times(len(calls)-1, func(i int) float64 { return calls[i+1].Sub(calls[i]).Seconds() })
 }
@@ -135,8 +134,8 @@ func TestAnOutageIsToldOnce(t *testing.T) {
 	})
 }
 
-// heldBack is an API whose calls for tasks fail as told, and those for servers
-// when their time is over.
+// heldBack is an API whose calls for tasks fail as told, and those for servers when their time is
+// over.
 type heldBack struct {
 	err   error
 	calls []time.Time

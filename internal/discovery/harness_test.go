@@ -42,8 +42,7 @@ func (l *lines) told() []string {
 	return found
 }
 
-// world is a Security Center, the discovery that reads it by HTTP, and what
-// passed between them.
+// world is a Security Center, the discovery that reads it by HTTP, and what passed between them.
 type world struct {
 	t      *testing.T
 	client *sas.Client
@@ -57,8 +56,8 @@ type world struct {
 	readings []ServerScans
 }
 
-// startWorld discovers a fleet as the options say, which may leave out all but
-// what to discover. It ends with the test.
+// startWorld discovers a fleet as the options say, which may leave out all but what to discover. It
+// ends with the test.
 func startWorld(t *testing.T, fleet simulator.Fleet, o Options) *world {
 	t.Helper()
 	return startWorldOf(t, simulator.Options{Accounts: []simulator.Account{accountOf(fleet)}}, o, nil)
@@ -153,8 +152,8 @@ func (w *world) callsOf(action string) []time.Time {
 	return times
 }
 
-// wantTold checks what was logged above level debug since the last check: a
-// line for each want, holding all its parts.
+// wantTold checks what was logged above level debug since the last check: a line for each want,
+// holding all its parts.
 func (w *world) wantTold(wants ...[]string) {
 	w.t.Helper()
 	told := w.log.told()

@@ -15,9 +15,9 @@ const (
 	// task's list of servers, at 150,000.
 	maxPages     = 2000
 	maxScanPages = 1500
-	// maxAttempts bounds the calls for a page behind the first one, so that an
-	// answer that is lost does not cost the pages before it as well. retryPause
-	// comes before the second attempt, twice as much before the third.
+	// maxAttempts bounds the calls for a page behind the first one, so that an answer that is lost
+	// does not cost the pages before it as well. retryPause comes before the second attempt, twice
+	// as much before the third.
 	maxAttempts = 3
 	retryPause  = 2 * time.Second
 )
@@ -49,8 +49,7 @@ type pager[T any] struct {
 	enough func(all, page []T) bool
 }
 
-// read reads a list from the given page on. An error means that it was not
-// read to its end.
+// read reads a list from the given page on. An error means that it was not read to its end.
 func (p pager[T]) read(ctx context.Context, at place) (*reading[T], error) {
 	r := &reading[T]{anomalies: make(map[sas.Anomaly]int), total: -1}
 	seen := make(map[string]bool)

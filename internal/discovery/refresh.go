@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// firstRetry follows a failure that may pass by itself. After further ones
-	// in a row it doubles, up to the refresh interval.
+	// firstRetry follows a failure that may pass by itself. After further ones in a row it doubles,
+	// up to the refresh interval.
 	firstRetry = 5 * time.Second
 	// refusedPause is the shortest pause after failures that a person has to mend.
 	refusedPause = 30 * time.Second
-	// leastPause keeps a list that takes longer to read than its interval from
-	// being read all the time.
+	// leastPause keeps a list that takes longer to read than its interval from being read all the
+	// time.
 	leastPause = time.Second
 )
 
@@ -58,8 +58,7 @@ type list[T any] struct {
 	logged map[condition]string // what was logged last
 
 	known List[T]
-	// doubted is what the last list had, if it was doubtful and lacked known
-	// items; otherwise nil.
+	// doubted is what the last list had, if it was doubtful and lacked known items; otherwise nil.
 	doubted []T
 }
 
@@ -109,8 +108,8 @@ func (l *list[T]) pause(err error, failures int, took time.Duration) time.Durati
 	return max(refusedPause, l.interval)
 }
 
-// refresh reads the list and makes it the known one. Items that a doubtful list
-// lacks stay, until the next list lacks them too.
+// refresh reads the list and makes it the known one. Items that a doubtful list lacks stay, until
+// the next list lacks them too.
 func (l *list[T]) refresh(ctx context.Context) error {
 	found, err := l.find(ctx)
 	if err != nil {

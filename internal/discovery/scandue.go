@@ -32,8 +32,7 @@ type scanState struct {
 	unnamed  int // readings in a row whose list named no server
 }
 
-// due returns when a task's list is to be read next; ok is false if it need not
-// be read any more.
+// due returns when a task's list is to be read next; ok is false if it need not be read any more.
 func (s scanState) due(interval time.Duration) (at time.Time, ok bool) {
 	if s.final || s.attempts >= maxFinalReadings {
 		return time.Time{}, false
@@ -60,9 +59,9 @@ func (s scanState) pause(interval time.Duration) time.Duration {
 	return max(scansRefusedPause, interval)
 }
 
-// nextReading returns the task whose list is to be read next, and when; none if
-// there is nothing to read. Of those that are due, running tasks come first,
-// then those that have waited for longest, then the newest.
+// nextReading returns the task whose list is to be read next, and when; none if there is nothing to
+// read. Of those that are due, running tasks come first, then those that have waited for longest,
+// then the newest.
 func nextReading(tasks []scanState, interval time.Duration, now time.Time) (next *scanState, at time.Time) {
 	for i := range tasks {
 		s := &tasks[i]
@@ -74,8 +73,7 @@ func nextReading(tasks []scanState, interval time.Duration, now time.Time) (next
 	return next, at
 }
 
-// before reports whether the list of a comes before that of b, given when they
-// are due.
+// before reports whether the list of a comes before that of b, given when they are due.
 func before(a *scanState, dueA time.Time, b *scanState, dueB time.Time, now time.Time) bool {
 	waitsA, waitsB := dueA.After(now), dueB.After(now)
 	switch {

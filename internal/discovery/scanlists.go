@@ -57,8 +57,8 @@ func ReadServerScans(ctx context.Context, api ScanAPI, account, taskID string) (
 	return scans, anomalies, nil
 }
 
-// onePerServer drops all but the latest scan of each server, and says how many
-// it dropped. Scans that name no server all stay.
+// onePerServer drops all but the latest scan of each server, and says how many it dropped. Scans
+// that name no server all stay.
 func onePerServer(all []sas.ServerScan) (scans []sas.ServerScan, dropped int) {
 	place := make(map[string]int, len(all))
 	latest := all[:0]

@@ -19,8 +19,7 @@ const resultUnnamed = "no_servers_named"
 // ScanOptions say how the lists of the tasks' servers are read.
 type ScanOptions struct {
 	API ScanAPI
-	// Interval is the shortest time between the beginnings of two readings of
-	// one task's list.
+	// Interval is the shortest time between the beginnings of two readings of one task's list.
 	Interval time.Duration
 	// Known are the results of an earlier Run, for instance before a reload. A list that was read
 	// after its task's end is not read again.
@@ -39,8 +38,7 @@ type ServerScans struct {
 	// Began and At are when the reading began and ended. The state of a scan is that of some moment
 	// between them.
 	Began, At time.Time
-	// Anomalies counts what was odd about the list as a whole, not what the
-	// pages count themselves.
+	// Anomalies counts what was odd about the list as a whole, not what the pages count themselves.
 	Anomalies map[sas.Anomaly]int
 	// Err says why the list cannot be relied upon; it then tells nothing.
 	Err error
@@ -49,8 +47,8 @@ type ServerScans struct {
 // Final reports whether the list is complete and cannot change any more.
 func (r ServerScans) Final() bool { return r.Err == nil && r.Task.Ended() }
 
-// scanLoop reads the lists of the tasks that are followed: those of running
-// tasks again and again, and every one once after its task's end.
+// scanLoop reads the lists of the tasks that are followed: those of running tasks again and again,
+// and every one once after its task's end.
 type scanLoop struct {
 	account string
 	options ScanOptions

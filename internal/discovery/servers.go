@@ -34,8 +34,8 @@ func newServerFinder(name string, settings config.ServerDiscovery, types []strin
 	return f
 }
 
-// LeftOutBy returns the name of the setting that leaves a server out, given the
-// account's types; empty: it is watched.
+// LeftOutBy returns the name of the setting that leaves a server out, given the account's types;
+// empty: it is watched.
 func LeftOutBy(settings config.ServerDiscovery, types []string, i sas.Instance) string {
 	f := newServerFinder("", settings, types, nil)
 	return f.leavesOut(i, f.typesOf(i))
@@ -60,8 +60,8 @@ func within(types []string, exist ...string) []string {
 	return slices.DeleteFunc(slices.Clone(types), func(t string) bool { return !slices.Contains(exist, t) })
 }
 
-// byAgent splits what passes all other filters into the servers that are
-// followed and those that online_only keeps out.
+// byAgent splits what passes all other filters into the servers that are followed and those that
+// online_only keeps out.
 func byAgent(all List[Server], onlineOnly bool) (followed List[Server], offline []Server) {
 	if !onlineOnly {
 		return all, nil
@@ -115,8 +115,8 @@ func (f serverFinder) find(ctx context.Context) (listing[Server], error) {
 	return found, nil
 }
 
-// typesOf returns the account's types that exist for the server's system; all of
-// them where the system is not known.
+// typesOf returns the account's types that exist for the server's system; all of them where the
+// system is not known.
 func (f serverFinder) typesOf(i sas.Instance) []string {
 	if types, known := f.byOS[strings.ToLower(i.OS)]; known {
 		return types

@@ -136,8 +136,8 @@ func TestListsWithoutAnEntryAreToldOnce(t *testing.T) {
 	})
 }
 
-// The caller may go on to watch servers whose agent is offline: they are told
-// apart, and by nothing but online_only.
+// The caller may go on to watch servers whose agent is offline: they are told apart, and by nothing
+// but online_only.
 func TestServersThatAreOfflineAreToldApart(t *testing.T) {
 	entry := func(n int, name, status string) string {
 		return `{"Uuid":"` + uuidOf(n) + `","InstanceId":"i-1","InstanceName":"` + name + `","RegionId":"cn-beijing","ClientStatus":"` + status + `"}`

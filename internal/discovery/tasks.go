@@ -13,8 +13,8 @@ import (
 // clockTolerance is how far in the future a task may start before this is logged.
 const clockTolerance = time.Minute
 
-// maxRunning is how many running tasks are followed at most, whatever max_tasks
-// says: a task that runs is worth more than one that has ended.
+// maxRunning is how many running tasks are followed at most, whatever max_tasks says: a task that
+// runs is worth more than one that has ended.
 const maxRunning = 100
 
 // taskFinder finds the account's vulnerability scans.
@@ -80,9 +80,9 @@ func (f taskFinder) pager(source string) pager[sas.Task] {
 	}
 }
 
-// enough reports whether the rest of a list is of no interest: what follows is
-// too old, or max_tasks are found and neither the older ones of the last page
-// nor a known one that was not seen yet still run.
+// enough reports whether the rest of a list is of no interest: what follows is too old, or
+// max_tasks are found and neither the older ones of the last page nor a known one that was not seen
+// yet still run.
 func (f taskFinder) enough(source string, all, page []sas.Task) bool {
 	if len(page) > 0 && !f.young(page[len(page)-1]) {
 		return true
@@ -101,21 +101,19 @@ func (f taskFinder) enough(source string, all, page []sas.Task) bool {
 	return wanted >= f.config.MaxTasks && !slices.ContainsFunc(f.known(), unseen)
 }
 
-// young reports whether a task is not too old to be followed. One whose start is
-// not known is not.
+// young reports whether a task is not too old to be followed. One whose start is not known is not.
 func (f taskFinder) young(t sas.Task) bool {
 	return t.Start.IsZero() || time.Since(t.Start) <= f.config.MaxAge
 }
 
-// runs reports whether a task must be followed, however many others there are. A task whose start is
-// not known does not count: it would never become too old.
+// runs reports whether a task must be followed, however many others there are. A task whose start
+// is not known does not count: it would never become too old.
 func (f taskFinder) runs(t sas.Task) bool { return f.young(t) && !t.Ended() && !t.Start.IsZero() }
 
-// trim returns the tasks that are followed, and how many running ones are left
-// out. All that run are followed, up to maxRunning or max_tasks; those that
-// are followed already come first. Where fewer than max_tasks run, the newest
-// others fill up. The newest is the first; tasks whose start is not known come
-// last, in the service's order.
+// trim returns the tasks that are followed, and how many running ones are left out. All that run
+// are followed, up to maxRunning or max_tasks; those that are followed already come first. Where
+// fewer than max_tasks run, the newest others fill up. The newest is the first; tasks whose start
+// is not known come last, in the service's order.
 func (f taskFinder) trim(tasks []sas.Task) (followed []sas.Task, leftOut int) {
 	tasks = slices.DeleteFunc(tasks, func(t sas.Task) bool { return !f.young(t) })
 	slices.SortStableFunc(tasks, func(a, b sas.Task) int { return b.Start.Compare(a.Start) })

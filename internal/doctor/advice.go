@@ -85,8 +85,7 @@ func refusalOf(code string) refusal {
 	return refusal{subject: ofAccount, step: "look the error code up in Alibaba's documentation, and compare `credentials` with the RAM console"}
 }
 
-// callAdvice says what to do about a call that failed although its caller is
-// known and allowed.
+// callAdvice says what to do about a call that failed although its caller is known and allowed.
 func callAdvice(failed *sas.Error) string {
 	switch {
 	case failed.Class == sas.Throttled:
@@ -99,8 +98,8 @@ func callAdvice(failed *sas.Error) string {
 	return checkEndpoint
 }
 
-// illegalParameter reports whether the service itself, not its gateway, found
-// something wrong with the question.
+// illegalParameter reports whether the service itself, not its gateway, found something wrong with
+// the question.
 func illegalParameter(failed *sas.Error) bool {
 	return strings.HasPrefix(strings.ToLower(failed.Result), "illegalparam")
 }

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// attempts bounds the calls for one answer; retryPause comes between them
-	// unless the service asks for more.
+	// attempts bounds the calls for one answer; retryPause comes between them unless the service
+	// asks for more.
 	attempts   = 3
 	retryPause = time.Second
 )

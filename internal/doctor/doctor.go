@@ -1,6 +1,6 @@
-// Package doctor checks accounts live, as --doctor does: endpoint, clock,
-// credentials, permissions and a real poll, a line each with what to do next.
-// It judges nothing about the configuration file, which has been loaded before.
+// Package doctor checks accounts live, as --doctor does: endpoint, clock, credentials, permissions
+// and a real poll, a line each with what to do next. It judges nothing about the configuration
+// file, which has been loaded before.
 package doctor
 
 import (
@@ -32,8 +32,8 @@ const (
 	broken  = "FAIL"
 )
 
-// Run examines one account after the other, prints what it finds to out, and
-// tells whether everything works. connect makes the client of an account.
+// Run examines one account after the other, prints what it finds to out, and tells whether
+// everything works. connect makes the client of an account.
 func Run(ctx context.Context, cfg *config.Config, connect func(config.Account) API, out io.Writer) bool {
 	healthy := true
 	for _, text := range cfg.Warnings() {

@@ -138,8 +138,8 @@ type ailment struct {
 	credentials string
 	more        string // instead of one listed server
 	dial        func(context.Context, string, string) (net.Conn, error)
-	// subject and fault begin and end the only line that says FAIL; next is the
-	// beginning of the step to take.
+	// subject and fault begin and end the only line that says FAIL; next is the beginning of the
+	// step to take.
 	subject, fault, next string
 }
 

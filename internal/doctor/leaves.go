@@ -19,8 +19,8 @@ type scanList struct {
 // scanOf is the scan of one server.
 type scanOf struct{ uuid, leafID string }
 
-// listScans reads the first page of the newest task's list of servers, and says
-// whether it is of use.
+// listScans reads the first page of the newest task's list of servers, and says whether it is of
+// use.
 func (e *examination) listScans(ctx context.Context, tasks []sas.Task) scanList {
 	if len(tasks) == 0 {
 		return scanList{}
@@ -59,8 +59,8 @@ func (e *examination) listScans(ctx context.Context, tasks []sas.Task) scanList 
 	return list
 }
 
-// uuidOf returns the UUID of a scan's server as the service writes it: the list
-// of servers has it with a prefix, or only knows it by its instance ID.
+// uuidOf returns the UUID of a scan's server as the service writes it: the list of servers has it
+// with a prefix, or only knows it by its instance ID.
 func (e *examination) uuidOf(s sas.ServerScan) string {
 	for _, c := range e.account.Servers {
 		if s.UUID != "" && sas.UUIDKey(c.UUID) == s.UUID {
@@ -89,8 +89,8 @@ func (l scanList) addTo(targets []config.Server) []config.Server {
 	return targets
 }
 
-// compareIDs asks about one server under the newest task's own ID and under that
-// of the server's leaf task, and says which of them the service answers.
+// compareIDs asks about one server under the newest task's own ID and under that of the server's
+// leaf task, and says which of them the service answers.
 func (e *examination) compareIDs(ctx context.Context, list scanList) {
 	if len(list.scans) == 0 {
 		return

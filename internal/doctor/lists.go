@@ -20,9 +20,8 @@ const (
 	maxPages = 20
 )
 
-// discover reads the lists that the configuration asks for. It returns the
-// servers to poll and the tasks that discovery would follow, and tells whether
-// other calls can succeed.
+// discover reads the lists that the configuration asks for. It returns the servers to poll and the
+// tasks that discovery would follow, and tells whether other calls can succeed.
 func (e *examination) discover(ctx context.Context) (targets []config.Server, tasks []sas.Task, ok bool) {
 	if e.account.Discovery.Tasks != nil {
 		if tasks, ok = e.discoverTasks(ctx, *e.account.Discovery.Tasks); !ok {
@@ -74,8 +73,8 @@ func distinct(configured, found []string) []string {
 	return ids[:min(maxTaskIDs, len(ids))]
 }
 
-// worse is the verdict on a list of which nothing is watched: without anything
-// configured the account has nothing to watch at all.
+// worse is the verdict on a list of which nothing is watched: without anything configured the
+// account has nothing to watch at all.
 func worse(configured bool) string {
 	if configured {
 		return warning
@@ -150,8 +149,8 @@ func (e *examination) tasksOf(ctx context.Context, source string) (tasks []sas.T
 	return tasks, goOn, done
 }
 
-// discoverServers returns one server to poll of those that would be watched,
-// rather one that is online.
+// discoverServers returns one server to poll of those that would be watched, rather one that is
+// online.
 func (e *examination) discoverServers(ctx context.Context, settings config.ServerDiscovery) (one []config.Server, ok bool) {
 	var (
 		watched []sas.Instance

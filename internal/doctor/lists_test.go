@@ -12,8 +12,8 @@ import (
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// examineAccount runs the doctor on a Security Center of one account. settings
-// is YAML of the configured account, without any server or task of its own.
+// examineAccount runs the doctor on a Security Center of one account. settings is YAML of the
+// configured account, without any server or task of its own.
 func examineAccount(t *testing.T, a simulator.Account, settings string) (healthy bool, printed string) {
 	t.Helper()
 	endpoint := center(t, simulator.Options{Accounts: []simulator.Account{a}})
@@ -25,8 +25,7 @@ func examineAccount(t *testing.T, a simulator.Account, settings string) (healthy
 	return examine(t, cfg, nil)
 }
 
-// wantLines checks that each of the texts begins a line, and that no other line
-// says FAIL or warn.
+// wantLines checks that each of the texts begins a line, and that no other line says FAIL or warn.
 func wantLines(t *testing.T, printed string, wants ...string) {
 	t.Helper()
 	for _, want := range wants {
@@ -130,8 +129,8 @@ func TestItIsSaidUnderWhichIDsDetailsAreKnown(t *testing.T) {
 	}
 }
 
-// A list that has UUIDs without their prefix is about servers that have one, and
-// instance IDs are as good where the list of servers tells whose they are.
+// A list that has UUIDs without their prefix is about servers that have one, and instance IDs are
+// as good where the list of servers tells whose they are.
 func TestServersOfAListAreAskedAboutAsTheServiceWritesThem(t *testing.T) {
 	const prefixed = "inet-5d55af3c-35f3-4d4d-8ccc-8c5443b00001"
 	e := &examination{instances: []sas.Instance{{UUID: prefixed, InstanceID: "i-1"}}}

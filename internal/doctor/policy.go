@@ -35,8 +35,8 @@ type statement struct {
 	Resource string
 }
 
-// leastPolicy is the least that an account's configuration needs. The
-// operations know no narrower resource than all.
+// leastPolicy is the least that an account's configuration needs. The operations know no narrower
+// resource than all.
 func leastPolicy(a config.Account) policy {
 	allow := statement{Effect: "Allow", Resource: "*"}
 	for _, action := range actions(a) {

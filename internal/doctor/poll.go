@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// maxPolls bounds the servers that are polled, patience how long that may
-	// take at the account's quota.
+	// maxPolls bounds the servers that are polled, patience how long that may take at the account's
+	// quota.
 	maxPolls = 20
 	patience = 10 * time.Second
 	// maxTaskIDs is how many task IDs one call carries.
@@ -23,8 +23,8 @@ const (
 	nobody = "00000000-0000-0000-0000-000000000000"
 )
 
-// poll polls the servers, and says which of them the service does not know. It
-// tells whether polls work.
+// poll polls the servers, and says which of them the service does not know. It tells whether polls
+// work.
 func (e *examination) poll(ctx context.Context, targets []config.Server) bool {
 	targets = slices.DeleteFunc(targets, func(s config.Server) bool { return len(s.TaskIDs) == 0 })
 	nothing := len(targets) == 0

@@ -2,11 +2,10 @@ package gzipjoin
 
 import "hash/crc32"
 
-// The CRC of gzip is the remainder of the text, read as a polynomial over
-// GF(2), by the polynomial crc32.IEEE. So the CRC of two texts in a row is that
-// of the first times x^(8*length of the second), plus that of the second
-// (Ross Williams, "A Painless Guide to CRC Error Detection Algorithms").
-// Polynomials are written with x^31 in the lowest bit, as crc32.IEEE is.
+// The CRC of gzip is the remainder of the text, read as a polynomial over GF(2), by the polynomial
+// crc32.IEEE. So the CRC of two texts in a row is that of the first times x^(8*length of the
+// second), plus that of the second (Ross Williams, "A Painless Guide to CRC Error Detection
+// Algorithms"). Polynomials are written with x^31 in the lowest bit, as crc32.IEEE is.
 
 const one = 1 << 31 // the polynomial x^0
 

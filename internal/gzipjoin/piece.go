@@ -8,8 +8,8 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// Piece is deflated text that ends on a byte, is not the end of its stream and
-// refers to nothing before itself: pieces in any order make a valid stream.
+// Piece is deflated text that ends on a byte, is not the end of its stream and refers to nothing
+// before itself: pieces in any order make a valid stream.
 type Piece struct {
 	deflated []byte
 	hash     uint64 // of the text
@@ -27,17 +27,16 @@ type Deflater struct {
 	flate  *flate.Writer
 }
 
-// NewDeflater makes a Deflater. It compresses at the fastest level: text is
-// compressed whenever it changes, and sent once or twice before it does again.
+// NewDeflater makes a Deflater. It compresses at the fastest level: text is compressed whenever it
+// changes, and sent once or twice before it does again.
 func NewDeflater() *Deflater {
 	d := &Deflater{}
 	d.flate, _ = flate.NewWriter(&d.buffer, flate.BestSpeed) // fails only for levels that do not exist
 	return d
 }
 
-// Deflate makes a piece of each text. Empty text makes an empty piece. before
-// are the pieces of earlier versions of the texts, or nil: where a text is what
-// it was, it is not compressed again.
+// Deflate makes a piece of each text. Empty text makes an empty piece. before are the pieces of
+// earlier versions of the texts, or nil: where a text is what it was, it is not compressed again.
 func (d *Deflater) Deflate(before []Piece, texts ...[]byte) []Piece {
 	d.buffer.Reset()
 	pieces := make([]Piece, len(texts))
@@ -67,8 +66,8 @@ func (d *Deflater) Deflate(before []Piece, texts ...[]byte) []Piece {
 	return pieces
 }
 
-// Append returns two pieces in a row as one. It writes the second behind the
-// first, in its memory if there is room.
+// Append returns two pieces in a row as one. It writes the second behind the first, in its memory
+// if there is room.
 func (p Piece) Append(next Piece) Piece {
 	return Piece{
 		deflated: append(p.deflated, next.deflated...),

@@ -26,8 +26,8 @@ func (g *Writer) write(b []byte) {
 	}
 }
 
-// Write adds a piece. Its error is that of the underlying writer; after one,
-// nothing more is written.
+// Write adds a piece. Its error is that of the underlying writer; after one, nothing more is
+// written.
 func (g *Writer) Write(p Piece) error {
 	g.write(p.deflated)
 	g.crc = multiply(p.shift, g.crc) ^ p.crc

@@ -1,5 +1,5 @@
-// Package memnet is a network in memory, for tests: inside a bubble of
-// testing/synctest its connections block durably, so that time can pass.
+// Package memnet is a network in memory, for tests: inside a bubble of testing/synctest its
+// connections block durably, so that time can pass.
 package memnet
 
 import (

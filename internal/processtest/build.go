@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// AsProgram is the environment variable that makes the root package's test
-	// binary be the exporter, and look for goroutines left behind at its end.
+	// AsProgram is the environment variable that makes the root package's test binary be the
+	// exporter, and look for goroutines left behind at its end.
 	AsProgram = "VULSCAN_TEST_AS_PROGRAM"
 	// binary is the environment variable that names the exporter to test.
 	binary = "EXPORTER"
 )
 
-// Main builds the exporter once, with the race detector where cgo exists, runs
-// a package's tests, and returns the exit code: TestMain hands it to os.Exit.
-// Where EXPORTER names a binary, that one is tested.
+// Main builds the exporter once, with the race detector where cgo exists, runs a package's tests,
+// and returns the exit code: TestMain hands it to os.Exit. Where EXPORTER names a binary, that one
+// is tested.
 func Main(m *testing.M) int {
 	flag.Parse()
 	if isDefault("test.parallel") { // processes are waited for more than they compute

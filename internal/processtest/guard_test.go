@@ -66,8 +66,8 @@ func methodOf(path string) string {
 	return http.MethodGet
 }
 
-// guardedDemo serves the demo behind a web configuration in a folder that has
-// a certificate, which pool trusts.
+// guardedDemo serves the demo behind a web configuration in a folder that has a certificate, which
+// pool trusts.
 func guardedDemo(t *testing.T, webConfig string) (p *Process, dir string, pool *x509.CertPool) {
 	t.Helper()
 	dir = t.TempDir()

@@ -53,8 +53,8 @@ func TestRequestsThatNeverEndAreEnded(t *testing.T) {
 	all.Wait()
 }
 
-// Clients that open connections and ask for nothing leave no file descriptors
-// to others, unless theirs are taken away.
+// Clients that open connections and ask for nothing leave no file descriptors to others, unless
+// theirs are taken away.
 func TestConnectionsThatAskNothingDoNotKeepOthersOut(t *testing.T) {
 	t.Parallel()
 	fleet := testFleet(3)

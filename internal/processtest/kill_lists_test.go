@@ -11,9 +11,9 @@ import (
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// list answers the calls of discovery: one task, which runs and whose list says
-// in turn of each server that its scan failed and timed out, whenever its code
-// changes. Other calls are about a server.
+// list answers the calls of discovery: one task, which runs and whose list says in turn of each
+// server that its scan failed and timed out, whenever its code changes. Other calls are about a
+// server.
 func (l *ledger) list(w http.ResponseWriter, r *simulator.Request) bool {
 	if r.Action == sas.ActionVulCheckTaskStatusDetail {
 		return l.answer(w, r)
@@ -41,8 +41,8 @@ func (l *ledger) list(w http.ResponseWriter, r *simulator.Request) bool {
 	return true
 }
 
-// The same holds while lists guide polling: a server is polled when its list
-// says something new, and else hardly ever.
+// The same holds while lists guide polling: a server is polled when its list says something new,
+// and else hardly ever.
 func TestKillsWhileListsGuide(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t, testFleet(8).Servers(), sas.StatusComplete)

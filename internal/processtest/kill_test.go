@@ -15,8 +15,8 @@ import (
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// ledger is a fleet whose scans fail in ever other ways, and the books on it: a
-// server's code changes only after a scrape has shown it.
+// ledger is a fleet whose scans fail in ever other ways, and the books on it: a server's code
+// changes only after a scrape has shown it.
 type ledger struct {
 	t       *testing.T
 	random  *rand.Rand
@@ -135,8 +135,8 @@ func (l *ledger) live(p *Process, errors int) {
 	})
 }
 
-// Whatever the moment, what a scrape has shown is known after a kill: no error
-// is counted twice, none is lost, no last change moves.
+// Whatever the moment, what a scrape has shown is known after a kill: no error is counted twice,
+// none is lost, no last change moves.
 func TestKillsCountNothingTwiceAndLoseNothing(t *testing.T) {
 	t.Parallel()
 	fleet := testFleet(8)
@@ -144,8 +144,7 @@ func TestKillsCountNothingTwiceAndLoseNothing(t *testing.T) {
 	l.survive(200, l.answer, accountFile{name: "a", servers: fleet.Servers(), more: "    poll_interval: 1s\n"})
 }
 
-// survive kills an exporter again and again, whose account's calls answer
-// answers.
+// survive kills an exporter again and again, whose account's calls answer answers.
 func (l *ledger) survive(kills int, answer func(http.ResponseWriter, *simulator.Request) bool, account accountFile) {
 	t := l.t
 	t.Helper()

@@ -42,8 +42,8 @@ func (a *arrivals) busiestSecond() (calls int) {
 	return calls
 }
 
-// While a process is stopped, timers become due and calls time out. None of
-// that may be made good at once when it goes on.
+// While a process is stopped, timers become due and calls time out. None of that may be made good
+// at once when it goes on.
 func TestStoppedProcessGoesOnWithinItsQuota(t *testing.T) {
 	t.Parallel()
 	const (

@@ -28,8 +28,8 @@ type Process struct {
 	cmd *exec.Cmd
 }
 
-// Command returns a command of the exporter, with nothing but its flags: no
-// stdin, no credentials and no home in its environment.
+// Command returns a command of the exporter, with nothing but its flags: no stdin, no credentials
+// and no home in its environment.
 func Command(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	path := os.Getenv(binary)
@@ -42,8 +42,7 @@ func Command(t testing.TB, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Start starts a command. Where its stdout or stderr is not set, the process
-// captures it.
+// Start starts a command. Where its stdout or stderr is not set, the process captures it.
 func Start(t testing.TB, cmd *exec.Cmd) *Process {
 	t.Helper()
 	ended := make(chan struct{})
@@ -169,8 +168,8 @@ func (p *Process) Wait() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// Stop ends the process as an operator does, and fails the test unless it ends
-// well. A failed test shows what the process wrote at last.
+// Stop ends the process as an operator does, and fails the test unless it ends well. A failed test
+// shows what the process wrote at last.
 func (p *Process) Stop() {
 	p.t.Helper()
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)

@@ -23,8 +23,8 @@ func Exchange(c *http.Client, r *http.Request) (Answer, error) {
 	return Answer{resp.StatusCode, resp.Header, string(body)}, err
 }
 
-// Request asks the process; headers come as name and value in turn, and that of
-// Host is the request's host.
+// Request asks the process; headers come as name and value in turn, and that of Host is the
+// request's host.
 func (p *Process) Request(method, path string, headers ...string) Answer {
 	p.t.Helper()
 	r, err := http.NewRequestWithContext(p.t.Context(), method, p.URL+path, http.NoBody)

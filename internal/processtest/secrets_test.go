@@ -15,8 +15,8 @@ import (
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// keys are an account's, each unlike any other text of these tests. They hold
-// what a URL escapes, as real secrets and tokens do.
+// keys are an account's, each unlike any other text of these tests. They hold what a URL escapes,
+// as real secrets and tokens do.
 type keys struct{ id, secret, token string }
 
 func keysOf(account int) keys {

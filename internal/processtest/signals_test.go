@@ -15,9 +15,8 @@ import (
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// held launches the exporter with a command line that it has to read from a
-// pipe, and returns once it does: nothing else has been done by then. proceed
-// writes the command line.
+// held launches the exporter with a command line that it has to read from a pipe, and returns once
+// it does: nothing else has been done by then. proceed writes the command line.
 func held(t *testing.T, args ...string) (p *Process, proceed func()) {
 	t.Helper()
 	pipe := filepath.Join(t.TempDir(), "args")

@@ -22,8 +22,8 @@ const (
 	soakReport = time.Minute
 )
 
-// soak is a long life of an exporter: a Security Center whose faults are random,
-// and an exporter of two accounts that is reloaded and scraped all the time.
+// soak is a long life of an exporter: a Security Center whose faults are random, and an exporter of
+// two accounts that is reloaded and scraped all the time.
 type soak struct {
 	t        *testing.T
 	p        *Process
@@ -83,8 +83,8 @@ func (s *soak) clock() time.Time {
 	return time.Now()
 }
 
-// configure writes the n-th configuration: servers come and go, labels, quotas
-// and accounts change, and every fifth one cannot be meant. That of 0 is plain.
+// configure writes the n-th configuration: servers come and go, labels, quotas and accounts change,
+// and every fifth one cannot be meant. That of 0 is plain.
 func (s *soak) configure(n int) {
 	servers := s.accounts[0].Fleet.Servers()
 	first := n * 37 % 500

@@ -13,8 +13,7 @@ import (
 	"aliyun_vulscan_exporter/internal/simulator"
 )
 
-// faults make one call in twenty fail, and refuse all of them for 10 s in every
-// five minutes.
+// faults make one call in twenty fail, and refuse all of them for 10 s in every five minutes.
 type faults struct {
 	start time.Time
 	off   atomic.Bool

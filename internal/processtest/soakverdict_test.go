@@ -74,8 +74,8 @@ func whole(t *testing.T, a Answer) string {
 	return body
 }
 
-// flat compares the memory of the last third with that of the middle third of
-// what follows the first ten minutes (or a third, if the life is shorter).
+// flat compares the memory of the last third with that of the middle third of what follows the
+// first ten minutes (or a third, if the life is shorter).
 func (s *soak) flat(length time.Duration) {
 	s.t.Helper()
 	warm := min(10*time.Minute, length/3)
@@ -124,8 +124,8 @@ func (s *soak) compare(now time.Time) {
 	}
 }
 
-// differences says what of a scrape is not as the service has it, and how many
-// values were compared.
+// differences says what of a scrape is not as the service has it, and how many values were
+// compared.
 func (s *soak) differences(now time.Time) (checked int, err error) {
 	all := s.p.Scrape()
 	want := Samples{}
@@ -187,8 +187,8 @@ func label(series, name string) string {
 	return value
 }
 
-// service returns what the service has of a server's scan by a task, as the
-// exporter has to publish it.
+// service returns what the service has of a server's scan by a task, as the exporter has to publish
+// it.
 func service(a simulator.Account, server simulator.Server, task string, now time.Time) Samples {
 	out := Samples{}
 	for _, st := range a.Fleet.Subtasks(server.UUID, []string{task}, []string{"cve", "sys", "cms", "sca"}, now) {

@@ -20,8 +20,7 @@ func hanging(t *testing.T) (path string, c *center) {
 	return configured(t, accountFile{name: "a", endpoint: c.url, servers: fleet.Servers(), more: "    timeout: 2h\n"}), c
 }
 
-// stopped sends a signal and returns the exit code. It takes at most the 5 s
-// that are promised.
+// stopped sends a signal and returns the exit code. It takes at most the 5 s that are promised.
 func (p *Process) stopped(by os.Signal) int {
 	p.t.Helper()
 	start := time.Now()

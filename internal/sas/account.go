@@ -6,8 +6,8 @@ import (
 	"aliyun_vulscan_exporter/config"
 )
 
-// ForAccount makes the Client of a configured account. exporter is what the
-// User-Agent names, as in "exporter/1.0"; observe is Options.Observe.
+// ForAccount makes the Client of a configured account. exporter is what the User-Agent names, as in
+// "exporter/1.0"; observe is Options.Observe.
 func ForAccount(a config.Account, exporter string, observe func(action, result string, took time.Duration)) *Client {
 	c := a.Credentials
 	o := CredentialOptions{

@@ -17,8 +17,8 @@ type anomalyCounter map[Anomaly]int
 
 func (t anomalyCounter) count(a Anomaly) { t[a]++ }
 
-// open returns the fields of a 2xx answer and its request ID. An error means that
-// the answer cannot be believed at all.
+// open returns the fields of a 2xx answer and its request ID. An error means that the answer cannot
+// be believed at all.
 func (t anomalyCounter) open(body []byte) (o object, requestID string, err error) {
 	o, ok := decodeObject(body)
 	if !ok {

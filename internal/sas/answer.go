@@ -46,8 +46,8 @@ func Anomalies() []Anomaly {
 // StatusComplete is the status of a subtask that has ended, well or badly.
 const StatusComplete = 4
 
-// StatusNames are the published statuses, by number: Alibaba's documentation
-// has 0 unprocessed, 1 collecting, 2 collected, 3 matching, 4 completed.
+// StatusNames are the published statuses, by number: Alibaba's documentation has 0 unprocessed, 1
+// collecting, 2 collected, 3 matching, 4 completed.
 func StatusNames() []string {
 	return []string{"unhandled", "collecting", "collected", "matching", "complete"}
 }
@@ -55,8 +55,8 @@ func StatusNames() []string {
 // Answer is a valid answer of the service.
 type Answer struct {
 	RequestID string
-	// TotalCount is the number of scan subtasks of the server, as the service
-	// counts them; -1 if it did not say.
+	// TotalCount is the number of scan subtasks of the server, as the service counts them; -1 if it
+	// did not say.
 	TotalCount int64
 	// Subtasks are in the answer's order, each task and type once.
 	Subtasks []Subtask
@@ -64,8 +64,8 @@ type Answer struct {
 	Anomalies map[Anomaly]int
 }
 
-// Subtask is the scan of one server for one type within one task. Its texts
-// are valid UTF-8 of at most 128 bytes.
+// Subtask is the scan of one server for one type within one task. Its texts are valid UTF-8 of at
+// most 128 bytes.
 type Subtask struct {
 	// TaskID is the one that the answer names. It need not be one asked for.
 	TaskID string
@@ -76,9 +76,9 @@ type Subtask struct {
 	Code string
 }
 
-// decodeAnswer decodes the body of a 2xx answer. An error means that the
-// answer cannot be believed at all; anything smaller is counted and the rest
-// of the answer used. asked are the types in the question.
+// decodeAnswer decodes the body of a 2xx answer. An error means that the answer cannot be believed
+// at all; anything smaller is counted and the rest of the answer used. asked are the types in the
+// question.
 func decodeAnswer(body []byte, asked []string) (*Answer, error) {
 	d := decoder{anomalyCounter: make(anomalyCounter), asked: asked, seen: make(map[[2]string]int)}
 	o, requestID, err := d.open(body)
@@ -138,8 +138,8 @@ func (d *decoder) task(raw []byte) {
 	}
 }
 
-// subtask adds one entry of TaskStatusList. Of an entry that comes twice, the
-// last one counts, as with repeated fields of a JSON object.
+// subtask adds one entry of TaskStatusList. Of an entry that comes twice, the last one counts, as
+// with repeated fields of a JSON object.
 func (d *decoder) subtask(taskID string, raw []byte) {
 	o, ok := decodeObject(raw)
 	if !ok {

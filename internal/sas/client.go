@@ -14,22 +14,21 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 )
 
-// maxAnswerBytes is the largest answer that is read. A server's subtasks take
-// some 100 bytes each, so that a real answer never comes near it.
+// maxAnswerBytes is the largest answer that is read. A server's subtasks take some 100 bytes each,
+// so that a real answer never comes near it.
 const maxAnswerBytes = 4 << 20
 
 // Options configure the Client of one account.
 type Options struct {
 	// Account is the name that errors carry.
 	Account string
-	// Scheme (https, or http for loopback) and Host (host or host:port) are
-	// the endpoint.
+	// Scheme (https, or http for loopback) and Host (host or host:port) are the endpoint.
 	Scheme, Host string
 	// Region is sent as RegionId; it may be empty.
 	Region string
-	// ResourceDirectoryAccountID is the member account of a resource directory
-	// that is asked about; empty: the account that the credentials are of. The
-	// list of tasks cannot be had of a member account, by Alibaba's models.
+	// ResourceDirectoryAccountID is the member account of a resource directory that is asked about;
+	// empty: the account that the credentials are of. The list of tasks cannot be had of a member
+	// account, by Alibaba's models.
 	ResourceDirectoryAccountID string
 	// Credentials says where keys come from.
 	Credentials CredentialOptions
@@ -39,11 +38,10 @@ type Options struct {
 	Connections int
 	// Product is added to the SDK's User-Agent, as in "exporter/1.0".
 	Product string
-	// Dial opens connections instead of a net.Dialer; nil but for tests whose
-	// network is in memory.
+	// Dial opens connections instead of a net.Dialer; nil but for tests whose network is in memory.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Observe is told the result (ok, the API's code or a Result constant)
-	// and duration of every request that was sent. It may be nil.
+	// Observe is told the result (ok, the API's code or a Result constant) and duration of every
+	// request that was sent. It may be nil.
 	Observe func(action, result string, took time.Duration)
 }
 
@@ -56,8 +54,8 @@ type Client struct {
 	userAgent string
 }
 
-// NewClient makes a Client. It sends nothing and cannot fail: credentials are
-// fetched by the first call.
+// NewClient makes a Client. It sends nothing and cannot fail: credentials are fetched by the first
+// call.
 func NewClient(o Options) *Client {
 	if o.Observe == nil {
 		o.Observe = func(string, string, time.Duration) {}
@@ -82,21 +80,21 @@ func NewClient(o Options) *Client {
 // Close drops the idle connections. Calls under way go on.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
-// Member returns the member account of a resource directory that is asked about;
-// empty: the account that the credentials are of.
+// Member returns the member account of a resource directory that is asked about; empty: the account
+// that the credentials are of.
 func (c *Client) Member() string { return c.options.ResourceDirectoryAccountID }
 
 // Query asks for the subtasks of one server.
 type Query struct {
 	// UUID is the server's, with or without the prefix "inet-".
 	UUID string
-	// TaskIDs and Types are sent always and should not be empty: what the
-	// service does without them is not documented.
+	// TaskIDs and Types are sent always and should not be empty: what the service does without them
+	// is not documented.
 	TaskIDs, Types []string
 }
 
-// VulCheckTaskStatusDetail calls DescribeVulCheckTaskStatusDetail once. The
-// error, if any, is an *Error.
+// VulCheckTaskStatusDetail calls DescribeVulCheckTaskStatusDetail once. The error, if any, is an
+// *Error.
 func (c *Client) VulCheckTaskStatusDetail(ctx context.Context, q Query) (*Answer, error) {
 	var answer *Answer
 	err := c.call(ctx, newVulCheckTaskStatusDetailRequest(q, c.options.ResourceDirectoryAccountID), func(body []byte) error {
@@ -111,8 +109,8 @@ func (c *Client) VulCheckTaskStatusDetail(ctx context.Context, q Query) (*Answer
 	return answer, nil
 }
 
-// call makes one attempt: credentials, signature, exchange, judgement. decode
-// is given the body of a 2xx answer and says whether it can be believed.
+// call makes one attempt: credentials, signature, exchange, judgement. decode is given the body of
+// a 2xx answer and says whether it can be believed.
 func (c *Client) call(ctx context.Context, request requests.AcsRequest, decode func([]byte) error) (failed *Error) {
 	defer func() {
 		if failed != nil {
@@ -196,8 +194,8 @@ func networkError(err error) *Error {
 	return &Error{Class: Retryable, Result: ResultConnection, reason: safeCause(err)}
 }
 
-// apiError turns an error answer into an Error. Message is left out: that of
-// SignatureDoesNotMatch quotes the key ID and the token.
+// apiError turns an error answer into an Error. Message is left out: that of SignatureDoesNotMatch
+// quotes the key ID and the token.
 func apiError(resp *http.Response, body []byte) *Error {
 	code, requestID := errorFields(body)
 	rule := classify(resp.StatusCode, code)

@@ -14,12 +14,12 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// CredentialOptions say where an account's credentials come from. All fields
-// empty means the SDK's default chain.
+// CredentialOptions say where an account's credentials come from. All fields empty means the SDK's
+// default chain.
 type CredentialOptions struct {
-	// Keys returns the configured access key and, if any, its security token.
-	// It is called for every request, so that rotated files take effect. Its
-	// errors are logged as they are and must not hold what was read.
+	// Keys returns the configured access key and, if any, its security token. It is called for
+	// every request, so that rotated files take effect. Its errors are logged as they are and must
+	// not hold what was read.
 	Keys func() (id, secret, token string, err error)
 	// Profile is one of the command line's, in ~/.aliyun/config.json.
 	Profile string
@@ -33,12 +33,12 @@ type CredentialOptions struct {
 // sessionName is what Alibaba's audit log shows for assumed roles.
 const sessionName = "aliyun-vulscan-exporter"
 
-// sessionSeconds is how long an assumed role's session is asked to last; the
-// most that OIDC sessions may, and a value that every role allows.
+// sessionSeconds is how long an assumed role's session is asked to last; the most that OIDC
+// sessions may, and a value that every role allows.
 const sessionSeconds = 3600
 
-// sessionGrace is how long credentials stay good after the SDK handed them out
-// last: its providers renew a session when 180 s or less of it remain.
+// sessionGrace is how long credentials stay good after the SDK handed them out last: its providers
+// renew a session when 180 s or less of it remain.
 const sessionGrace = 180 * time.Second
 
 // renewPause keeps a failing STS from being asked for every single call.
@@ -120,8 +120,8 @@ type keysError struct{ error }
 // GetProviderName implements credentials.CredentialsProvider.
 func (configuredKeys) GetProviderName() string { return "static_ak" }
 
-// get returns credentials. Only one caller at a time talks to the SDK's
-// provider, which knows no context; the others wait for it, or for theirs.
+// get returns credentials. Only one caller at a time talks to the SDK's provider, which knows no
+// context; the others wait for it, or for theirs.
 func (k *keyring) get(ctx context.Context) (*credentials.Credentials, error) {
 	fetched := k.flight.DoChan("", func() (any, error) { return k.fetch() })
 	select {
@@ -142,8 +142,7 @@ func (k *keyring) renew() {
 	k.provider, k.last, k.failure = nil, nil, nil
 }
 
-// fetch asks the provider, and falls back to the last credentials while they
-// are still good.
+// fetch asks the provider, and falls back to the last credentials while they are still good.
 func (k *keyring) fetch() (*credentials.Credentials, error) {
 	k.mu.Lock()
 	provider := k.provider
@@ -177,12 +176,11 @@ func (k *keyring) fallback() (*credentials.Credentials, error) {
 	return nil, k.failure
 }
 
-// errPanic stands for a panic of the SDK, which some answers of instance
-// metadata and STS cause.
+// errPanic stands for a panic of the SDK, which some answers of instance metadata and STS cause.
 var errPanic = errors.New("the SDK panicked on what the credentials service answered")
 
-// ask gets credentials from a provider, which it makes if there is none, and
-// turns panics and absent keys into errors.
+// ask gets credentials from a provider, which it makes if there is none, and turns panics and
+// absent keys into errors.
 func (k *keyring) ask(p credentials.CredentialsProvider) (used credentials.CredentialsProvider, cc *credentials.Credentials, err error) {
 	defer func() {
 		if recover() != nil {
@@ -203,12 +201,12 @@ func (k *keyring) ask(p credentials.CredentialsProvider) (used credentials.Crede
 
 var errEmpty = errors.New("there is no access key in them")
 
-// stsCode finds the error code in what an SDK error quotes of STS's answer: in
-// a ServerError's own words, or in the answer's JSON.
+// stsCode finds the error code in what an SDK error quotes of STS's answer: in a ServerError's own
+// words, or in the answer's JSON.
 var stsCode = regexp.MustCompile(`(?:ErrorCode: |"Code"\s*:\s*")([A-Za-z0-9._-]{1,80})["\s]`)
 
-// harmless returns the part of a credentials error that may be logged. The SDK's
-// own texts quote configuration files, answers and signed URLs whole.
+// harmless returns the part of a credentials error that may be logged. The SDK's own texts quote
+// configuration files, answers and signed URLs whole.
 func harmless(err error) string {
 	var path *fs.PathError
 	var network *url.Error

@@ -24,8 +24,7 @@ func quietSimulator(t *testing.T, accounts ...simulator.Account) string {
 	return quietServer(t, simulator.New(simulator.Options{Accounts: accounts}), (*httptest.Server).Start).URL
 }
 
-// cleanEnvironment takes away all that the SDK's default chain looks at, and
-// has an empty home.
+// cleanEnvironment takes away all that the SDK's default chain looks at, and has an empty home.
 func cleanEnvironment(t *testing.T) (home string) {
 	t.Helper()
 	for _, variable := range os.Environ() {

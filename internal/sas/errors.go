@@ -17,8 +17,8 @@ const (
 	Retryable
 	// Throttled calls were refused for their number, not for what they are.
 	Throttled
-	// Refused means that the account's credentials are not accepted, or may
-	// not do this. Every other such call of the account would end in the same way.
+	// Refused means that the account's credentials are not accepted, or may not do this. Every
+	// other such call of the account would end in the same way.
 	Refused
 	// Clock means that this machine's clock is too far from the service's.
 	Clock
@@ -78,8 +78,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Brief returns the error with a text that names neither the account nor the
-// server: for lines of the log that name them already.
+// Brief returns the error with a text that names neither the account nor the server: for lines of
+// the log that name them already.
 func (e *Error) Brief() error { return brief{e} }
 
 type brief struct{ of *Error }
@@ -145,9 +145,9 @@ const unknownRefusal = "the service refuses the account: look the error code up 
 // actionMark stands for the operation's name in an advice.
 const actionMark = "{action}"
 
-// codeRules follow Alibaba's documentation of the operation and the common
-// error tables of its gateway. The first match counts; comparison ignores
-// case, because documents write Throttling.Api and services Throttling.API.
+// codeRules follow Alibaba's documentation of the operation and the common error tables of its
+// gateway. The first match counts; comparison ignores case, because documents write Throttling.Api
+// and services Throttling.API.
 var codeRules = [...]codeRule{
 	{"throttling", Throttled, false, "too many calls for the account's quota"},
 	{"invalidtimestamp.expired", Clock, true, "set this machine's clock: it is more than 15 minutes off"},
@@ -185,8 +185,8 @@ var codeRules = [...]codeRule{
 	{"unknownerror", Retryable, false, ""},
 }
 
-// classify judges by the code first and the HTTP status second: the same code
-// comes with different statuses from different gateways.
+// classify judges by the code first and the HTTP status second: the same code comes with different
+// statuses from different gateways.
 func classify(status int, code string) codeRule {
 	lower := strings.ToLower(code)
 	for _, rule := range codeRules {

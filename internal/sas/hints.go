@@ -7,14 +7,13 @@ import (
 	"time"
 )
 
-// maxRetryAfter bounds what a header can make the exporter wait, as Alibaba's
-// own command line does.
+// maxRetryAfter bounds what a header can make the exporter wait, as Alibaba's own command line
+// does.
 const maxRetryAfter = time.Minute
 
-// retryAfter reads how long an answer asks to wait; 0 if it does not say.
-// x-acs-retry-after and the field TimeLeft of x-ratelimit-* are milliseconds
-// (source of Alibaba's v2 SDK and command line); Retry-After, which proxies
-// send, is seconds. The longest one counts.
+// retryAfter reads how long an answer asks to wait; 0 if it does not say. x-acs-retry-after and the
+// field TimeLeft of x-ratelimit-* are milliseconds (source of Alibaba's v2 SDK and command line);
+// Retry-After, which proxies send, is seconds. The longest one counts.
 func retryAfter(h http.Header) time.Duration {
 	longest := max(
 		milliseconds(h.Get("x-acs-retry-after")),
@@ -35,8 +34,8 @@ func timeLeft(header string) time.Duration {
 	return 0
 }
 
-// milliseconds reads a whole positive number; anything else is no hint. It is
-// capped here so that no later arithmetic overflows.
+// milliseconds reads a whole positive number; anything else is no hint. It is capped here so that
+// no later arithmetic overflows.
 func milliseconds(text string) time.Duration {
 	n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 63)
 	if err != nil {

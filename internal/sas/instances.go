@@ -17,18 +17,18 @@ var uuidShape = regexp.MustCompile(`^(?i:(inet-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0
 
 // InstanceQuery asks for one page of the account's servers.
 type InstanceQuery struct {
-	// Number is the page's, from 1. With 0, pages go by token, as Alibaba's
-	// documentation recommends.
+	// Number is the page's, from 1. With 0, pages go by token, as Alibaba's documentation
+	// recommends.
 	Number int
 	// Token is the last page's NextToken, empty for the first page.
 	Token string
-	// Size is how many entries the page may have. The largest is not
-	// documented; Alibaba's example is 100.
+	// Size is how many entries the page may have. The largest is not documented; Alibaba's example
+	// is 100.
 	Size int
 }
 
-// Instance is a server. Its texts are valid UTF-8 of at most 128 bytes, and
-// empty where the service did not say; only UUID never is.
+// Instance is a server. Its texts are valid UTF-8 of at most 128 bytes, and empty where the service
+// did not say; only UUID never is.
 type Instance struct {
 	UUID string // as the service writes it, maybe with the prefix "inet-"
 	// InstanceID is such as i-m5e...
@@ -43,8 +43,8 @@ type Instance struct {
 	Online bool
 }
 
-// instancesRequest is the operation's request, by Alibaba's published model of
-// the operation; only the parameters used. The SDK's own lacks the tokens.
+// instancesRequest is the operation's request, by Alibaba's published model of the operation; only
+// the parameters used. The SDK's own lacks the tokens.
 type instancesRequest struct {
 	*requests.RpcRequest
 	MachineTypes string           `position:"Query" name:"MachineTypes"`
@@ -58,8 +58,7 @@ type instancesRequest struct {
 // instanceList is the field of the answer that holds the servers.
 const instanceList = "Instances"
 
-// Instances calls DescribeCloudCenterInstances once. The error, if any, is an
-// *Error.
+// Instances calls DescribeCloudCenterInstances once. The error, if any, is an *Error.
 func (c *Client) Instances(ctx context.Context, q InstanceQuery) (*Page[Instance], error) {
 	r := &instancesRequest{
 		RpcRequest:   &requests.RpcRequest{},
@@ -73,9 +72,8 @@ func (c *Client) Instances(ctx context.Context, q InstanceQuery) (*Page[Instance
 		r.UseNextToken, r.NextToken = "true", q.Token
 	}
 	r.InitWithApiInfo(product, version, ActionInstances, "sas", "openAPI")
-	// The SDK adds the account's region to a request that has none. Here that
-	// is the name of a filter, which might leave out all other regions; Alibaba's
-	// v2 SDKs send none.
+	// The SDK adds the account's region to a request that has none. Here that is the name of a
+	// filter, which might leave out all other regions; Alibaba's v2 SDKs send none.
 	r.QueryParams["RegionId"] = ""
 	return askPage(ctx, c, r, instanceList, anomalyCounter.instance)
 }

@@ -7,13 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxTextBytes is the most that a text of the API's may be long; it becomes a
-// label of a series.
+// maxTextBytes is the most that a text of the API's may be long; it becomes a label of a series.
 const maxTextBytes = 128
 
-// object is a JSON object with its fields undecoded. Unlike a struct it tells
-// an absent field from a null one and does not match names in another case,
-// which the API's own SDKs do not either.
+// object is a JSON object with its fields undecoded. Unlike a struct it tells an absent field from
+// a null one and does not match names in another case, which the API's own SDKs do not either.
 type object map[string]json.RawMessage
 
 // decodeObject returns a JSON object; ok is false for everything else.
@@ -69,8 +67,8 @@ func clip(s string) (clipped string, cut bool) {
 	return clipped[:end], true
 }
 
-// errorFields reads Code and RequestId of an error answer, whatever their JSON
-// types; both are empty if the body is no JSON object.
+// errorFields reads Code and RequestId of an error answer, whatever their JSON types; both are
+// empty if the body is no JSON object.
 func errorFields(body []byte) (code, requestID string) {
 	o, _ := decodeObject(body)
 	code, _ = text(o["Code"])

@@ -62,8 +62,8 @@ func serve(t *testing.T, handler http.HandlerFunc) *httptest.Server {
 	return quietServer(t, handler, (*httptest.Server).Start)
 }
 
-// serveSimulator starts a Security Center that answers authenticated calls with
-// answer; nil leaves them to the simulator.
+// serveSimulator starts a Security Center that answers authenticated calls with answer; nil leaves
+// them to the simulator.
 func serveSimulator(t *testing.T, answer func(http.ResponseWriter, *simulator.Request)) *httptest.Server {
 	t.Helper()
 	o := simulator.Options{Accounts: []simulator.Account{{

@@ -14,11 +14,10 @@ type Page[T any] struct {
 	Items []T
 	// Entries is the number of all entries on the page.
 	Entries int
-	// Total is the length of the whole list, -1 if the service did not say. By
-	// Alibaba's documentation it does not when pages go by token.
+	// Total is the length of the whole list, -1 if the service did not say. By Alibaba's
+	// documentation it does not when pages go by token.
 	Total int64
-	// NextToken asks for the next page; empty after the last one, and where
-	// pages go by number.
+	// NextToken asks for the next page; empty after the last one, and where pages go by number.
 	NextToken string
 	// Anomalies counts what did not fit the documentation.
 	Anomalies map[Anomaly]int
@@ -40,8 +39,8 @@ func askPage[T any](ctx context.Context, c *Client, r requests.AcsRequest, list 
 // counted, and its ID is empty.
 type entryDecoder[T any] func(anomalyCounter, object) (item T, id string)
 
-// decodePage decodes the body of a 2xx answer with one page of a list. An error
-// means that the answer cannot be believed at all.
+// decodePage decodes the body of a 2xx answer with one page of a list. An error means that the
+// answer cannot be believed at all.
 func decodePage[T any](body []byte, list string, entry entryDecoder[T]) (*Page[T], error) {
 	t := make(anomalyCounter)
 	o, _, err := t.open(body)

@@ -18,8 +18,7 @@ type pageRow struct {
 	anomalies map[Anomaly]int
 }
 
-// pageRows are answers whose list has the given name, all without an entry that
-// can be used.
+// pageRows are answers whose list has the given name, all without an entry that can be used.
 func pageRows(list string) []pageRow {
 	const none = `"PageInfo":{"TotalCount":0}`
 	with := func(rest string) string { return `{"RequestId":"R",` + rest + `}` }

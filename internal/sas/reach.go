@@ -18,8 +18,8 @@ type Reached struct {
 	Took time.Duration
 	// Dated says whether the answer told the service's time.
 	Dated bool
-	// Skew is how far this machine's clock is ahead of the service's, to about
-	// a second; negative when it is behind. Only if Dated.
+	// Skew is how far this machine's clock is ahead of the service's, to about a second; negative
+	// when it is behind. Only if Dated.
 	Skew time.Duration
 }
 
@@ -44,8 +44,8 @@ const (
 // ReachError says that the endpoint could not be reached.
 type ReachError struct {
 	Obstacle Obstacle
-	// Proxy is the host of the proxy that the environment prescribes for the
-	// endpoint; empty if there is none.
+	// Proxy is the host of the proxy that the environment prescribes for the endpoint; empty if
+	// there is none.
 	Proxy  string
 	reason string
 }
@@ -58,8 +58,8 @@ func (e *ReachError) Error() string {
 	return e.reason
 }
 
-// Reach asks the endpoint without credentials, which tells a wrong endpoint
-// and a missing network from refused keys. The error, if any, is a *ReachError.
+// Reach asks the endpoint without credentials, which tells a wrong endpoint and a missing network
+// from refused keys. The error, if any, is a *ReachError.
 func (c *Client) Reach(ctx context.Context) (*Reached, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()

@@ -18,13 +18,12 @@ const (
 	version = "2018-12-03"
 )
 
-// ActionVulCheckTaskStatusDetail is the operation that tells what the scan
-// subtasks of one server are doing.
+// ActionVulCheckTaskStatusDetail is the operation that tells what the scan subtasks of one server
+// are doing.
 const ActionVulCheckTaskStatusDetail = "DescribeVulCheckTaskStatusDetail"
 
-// vulCheckTaskStatusDetailRequest is the operation's request. The SDK's
-// services/sas package lacks it; names and positions are from Alibaba's
-// published model of the operation.
+// vulCheckTaskStatusDetailRequest is the operation's request. The SDK's services/sas package lacks
+// it; names and positions are from Alibaba's published model of the operation.
 type vulCheckTaskStatusDetailRequest struct {
 	*requests.RpcRequest
 	TaskIDs *[]string `position:"Query" name:"TaskIds" type:"Repeated"`
@@ -33,9 +32,8 @@ type vulCheckTaskStatusDetailRequest struct {
 	Member  string    `position:"Query" name:"ResourceDirectoryAccountId"`
 }
 
-// newVulCheckTaskStatusDetailRequest makes a request for one call. SDK
-// requests are changed by signing, so none is ever used twice.
-// member is Options.ResourceDirectoryAccountID.
+// newVulCheckTaskStatusDetailRequest makes a request for one call. SDK requests are changed by
+// signing, so none is ever used twice. member is Options.ResourceDirectoryAccountID.
 func newVulCheckTaskStatusDetailRequest(q Query, member string) requests.AcsRequest {
 	r := &vulCheckTaskStatusDetailRequest{
 		RpcRequest: &requests.RpcRequest{},
@@ -48,8 +46,8 @@ func newVulCheckTaskStatusDetailRequest(q Query, member string) requests.AcsRequ
 	return r
 }
 
-// signedWith is a credentials provider that returns one set of credentials, so
-// that the SDK never fetches any while it signs.
+// signedWith is a credentials provider that returns one set of credentials, so that the SDK never
+// fetches any while it signs.
 type signedWith struct{ *credentials.Credentials }
 
 // GetCredentials implements credentials.CredentialsProvider.
@@ -58,9 +56,8 @@ func (s signedWith) GetCredentials() (*credentials.Credentials, error) { return 
 // GetProviderName implements credentials.CredentialsProvider.
 func (s signedWith) GetProviderName() string { return s.ProviderName }
 
-// sign has the SDK sign a request and returns it as one for net/http. The
-// request's URL holds the signature and the security token: it must not reach
-// a log or an error.
+// sign has the SDK sign a request and returns it as one for net/http. The request's URL holds the
+// signature and the security token: it must not reach a log or an error.
 func (c *Client) sign(ctx context.Context, request requests.AcsRequest, cc *credentials.Credentials) (hr *http.Request, err error) {
 	defer func() {
 		if p := recover(); p != nil {

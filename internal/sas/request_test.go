@@ -168,8 +168,8 @@ func signature(method string, params url.Values, secret string) string {
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// workedExample are the parameters of the signature that is worked out in the
-// project's reference of the API.
+// workedExample are the parameters of the signature that is worked out in the project's reference
+// of the API.
 func workedExample(uuid string) url.Values {
 	return url.Values{
 		"AccessKeyId": {"testid"}, "Action": {ActionVulCheckTaskStatusDetail}, "Format": {"JSON"}, "RegionId": {"cn-shanghai"},

@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	// minSecretBytes keeps a placeholder key such as "x" from matching every
-	// code. Real keys have 16 bytes and more.
+	// minSecretBytes keeps a placeholder key such as "x" from matching every code. Real keys have
+	// 16 bytes and more.
 	minSecretBytes = 6
 	// secretRun is how many consecutive bytes of a secret count as the secret. A text may hold only
 	// a part of one, because it was clipped or escaped.
 	secretRun = 12
 )
 
-// quotesSecret reports whether an answer holds a whole key, token or signature,
-// which would end up in labels. Security Center's answers never do.
+// quotesSecret reports whether an answer holds a whole key, token or signature, which would end up
+// in labels. Security Center's answers never do.
 func quotesSecret(body []byte, secrets []string) bool {
 	for _, secret := range secrets {
 		if len(secret) < minSecretBytes {
@@ -29,8 +29,8 @@ func quotesSecret(body []byte, secrets []string) bool {
 	return false
 }
 
-// holdsSecret reports whether a text holds a key, token or signature, or a good
-// part of one, plain or as it stands in a query.
+// holdsSecret reports whether a text holds a key, token or signature, or a good part of one, plain
+// or as it stands in a query.
 func holdsSecret(s, secret string) bool {
 	if len(secret) < minSecretBytes {
 		return false

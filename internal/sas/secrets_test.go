@@ -10,8 +10,7 @@ import (
 	"testing"
 )
 
-// assertHarmless looks for secrets, and long parts of them, in all that can be
-// printed of an error.
+// assertHarmless looks for secrets, and long parts of them, in all that can be printed of an error.
 func assertHarmless(t *testing.T, err error, secrets ...string) {
 	t.Helper()
 	asJSON, _ := json.Marshal(err)

@@ -13,8 +13,8 @@ import (
 	"aliyun_vulscan_exporter/config"
 )
 
-// Statuses of a server scan, by Alibaba's published template that reads them.
-// The list does not say which subtask failed, nor with which error code.
+// Statuses of a server scan, by Alibaba's published template that reads them. The list does not say
+// which subtask failed, nor with which error code.
 const (
 	ScanNotStarted = iota
 	ScanStarted
@@ -36,16 +36,16 @@ type ServerScanQuery struct {
 	Number, Size int
 }
 
-// ServerScan is the scan of one server within a task: a leaf task, in the
-// service's words. Its texts are valid UTF-8 of at most 128 bytes. It is kept
-// small because a task may have 100,000 of them.
+// ServerScan is the scan of one server within a task: a leaf task, in the service's words. Its
+// texts are valid UTF-8 of at most 128 bytes. It is kept small because a task may have 100,000 of
+// them.
 type ServerScan struct {
 	// TaskID is the leaf task's own ID; empty if the service did not say.
 	TaskID string
 	// UUID is the server's, as UUIDKey returns it; empty if the service did not say.
 	UUID string
-	// InstanceID is the server's, such as i-m5e..., and set only where there is
-	// no UUID. Where both are empty nobody knows which server it is.
+	// InstanceID is the server's, such as i-m5e..., and set only where there is no UUID. Where both
+	// are empty nobody knows which server it is.
 	InstanceID string
 	// Status is the number that the service reported, NaN if it reported none.
 	Status float64
@@ -56,8 +56,8 @@ type ServerScan struct {
 // Start returns when the scan began by the service; zero if it did not say.
 func (s ServerScan) Start() time.Time { return fromSeconds(s.start) }
 
-// End returns when the scan ended by the service; zero while it goes on, and
-// if the service did not say.
+// End returns when the scan ended by the service; zero while it goes on, and if the service did not
+// say.
 func (s ServerScan) End() time.Time { return fromSeconds(s.end) }
 
 // Ended reports whether the scan is over, with success or without.
@@ -68,12 +68,12 @@ func (s ServerScan) Ended() bool {
 // NamesServer reports whether the service said which server it is.
 func (s ServerScan) NamesServer() bool { return s.UUID != "" || s.InstanceID != "" }
 
-// UUIDKey returns the form of a server's UUID in which two spellings of the
-// same server are equal: lower case, without the prefix "inet-".
+// UUIDKey returns the form of a server's UUID in which two spellings of the same server are equal:
+// lower case, without the prefix "inet-".
 func UUIDKey(uuid string) string { return config.ServerKey(uuid) }
 
-// ServerScans calls DescribeOnceTask once, for a page of one task's server
-// scans. The error, if any, is an *Error.
+// ServerScans calls DescribeOnceTask once, for a page of one task's server scans. The error, if
+// any, is an *Error.
 func (c *Client) ServerScans(ctx context.Context, q ServerScanQuery) (*Page[ServerScan], error) {
 	r := &onceTaskRequest{
 		RpcRequest: &requests.RpcRequest{}, TaskType: vulCheckTask, RootTaskID: q.TaskID,
@@ -83,8 +83,7 @@ func (c *Client) ServerScans(ctx context.Context, q ServerScanQuery) (*Page[Serv
 	return askPage(ctx, c, r, taskList, anomalyCounter.serverScan)
 }
 
-// serverScan decodes a leaf task. It cannot be used if neither its ID nor its
-// server is known.
+// serverScan decodes a leaf task. It cannot be used if neither its ID nor its server is known.
 func (t anomalyCounter) serverScan(o object) (s ServerScan, id string) {
 	if kind := t.text(o["TaskType"]); kind != "" && kind != vulCheckTask {
 		t.count(TypeNotAsked)
@@ -138,8 +137,7 @@ func (t anomalyCounter) scannedServer(raw []byte) (uuid, instanceID string, seve
 // differ reports whether both texts are known and are not the same.
 func differ(a, b string) bool { return a != "" && b != "" && a != b }
 
-// detailEntries returns the entries of DetailData. An object is taken for a
-// list of one.
+// detailEntries returns the entries of DetailData. An object is taken for a list of one.
 func (t anomalyCounter) detailEntries(raw []byte) []json.RawMessage {
 	detail, exact := text(raw)
 	if !exact {

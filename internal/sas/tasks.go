@@ -9,32 +9,29 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 )
 
-// ActionOnceTask is the operation that lists the account's tasks, and the only
-// one that tells a vulnerability scan's ID.
+// ActionOnceTask is the operation that lists the account's tasks, and the only one that tells a
+// vulnerability scan's ID.
 const ActionOnceTask = "DescribeOnceTask"
 
-// vulCheckTask is the type of vulnerability scans, of the values that Alibaba
-// publishes.
+// vulCheckTask is the type of vulnerability scans, of the values that Alibaba publishes.
 const vulCheckTask = "VUL_CHECK_TASK"
 
 // TaskQuery asks for one page of the account's vulnerability scan tasks.
 type TaskQuery struct {
-	// Source is what started the tasks: "schedule" or "console" are published;
-	// empty asks for all.
+	// Source is what started the tasks: "schedule" or "console" are published; empty asks for all.
 	Source string
-	// Number is the page's, from 1, and Size how many entries it may have. The
-	// largest size is not documented; Alibaba's own templates use 100.
+	// Number is the page's, from 1, and Size how many entries it may have. The largest size is not
+	// documented; Alibaba's own templates use 100.
 	Number, Size int
 }
 
-// Task is a vulnerability scan of many servers. Its texts are valid UTF-8 of at
-// most 128 bytes.
+// Task is a vulnerability scan of many servers. Its texts are valid UTF-8 of at most 128 bytes.
 type Task struct {
-	// ID is what VulCheckTaskStatusDetail takes: 1 to 128 printable ASCII
-	// characters without spaces.
+	// ID is what VulCheckTaskStatusDetail takes: 1 to 128 printable ASCII characters without
+	// spaces.
 	ID string
-	// Source is what started the task; empty if the service did not say, as by
-	// the newest published models.
+	// Source is what started the task; empty if the service did not say, as by the newest published
+	// models.
 	Source string
 	// Status is such as INIT, PROCESSING, SUCCESS, FAIL or TIMEOUT; its number if the service sent
 	// no text.
@@ -56,8 +53,8 @@ func (t Task) Ended() bool {
 	return !t.End.IsZero() || t.Progress >= 1
 }
 
-// onceTaskRequest is the operation's request, by Alibaba's published model of
-// the operation; only the parameters used.
+// onceTaskRequest is the operation's request, by Alibaba's published model of the operation; only
+// the parameters used.
 type onceTaskRequest struct {
 	*requests.RpcRequest
 	TaskType    string           `position:"Query" name:"TaskType"`
@@ -70,8 +67,8 @@ type onceTaskRequest struct {
 // taskList is the field of the answer that holds the tasks.
 const taskList = "TaskManageResponseList"
 
-// OnceTasks calls DescribeOnceTask once. The tasks are the newest first, by
-// Alibaba's documentation. The error, if any, is an *Error.
+// OnceTasks calls DescribeOnceTask once. The tasks are the newest first, by Alibaba's
+// documentation. The error, if any, is an *Error.
 func (c *Client) OnceTasks(ctx context.Context, q TaskQuery) (*Page[Task], error) {
 	r := &onceTaskRequest{
 		RpcRequest: &requests.RpcRequest{}, TaskType: vulCheckTask, Source: q.Source,

@@ -16,9 +16,9 @@ import (
 // maxHeaderBytes bounds what an answer's headers may hold.
 const maxHeaderBytes = 64 << 10
 
-// newTransport returns an account its pool of connections: never more than
-// connections at once, kept alive between calls, HTTP/1.1 as the SDK speaks it,
-// TLS 1.2 at least, and proxies from the environment as net/http reads it.
+// newTransport returns an account its pool of connections: never more than connections at once,
+// kept alive between calls, HTTP/1.1 as the SDK speaks it, TLS 1.2 at least, and proxies from the
+// environment as net/http reads it.
 func newTransport(connections int) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -34,9 +34,9 @@ func newTransport(connections int) *http.Transport {
 	}
 }
 
-// safeCause returns the part of a network error that may be logged. The text of
-// a url.Error begins with the signed URL, and some causes quote a proxy's
-// password, so that only causes known to be harmless are told in words.
+// safeCause returns the part of a network error that may be logged. The text of a url.Error begins
+// with the signed URL, and some causes quote a proxy's password, so that only causes known to be
+// harmless are told in words.
 func safeCause(err error) string {
 	var urlError *url.Error
 	if errors.As(err, &urlError) {

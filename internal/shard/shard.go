@@ -1,5 +1,4 @@
-// Package shard says which of several exporters polls a server. It knows
-// nothing of polling.
+// Package shard says which of several exporters polls a server. It knows nothing of polling.
 package shard
 
 import (
@@ -22,8 +21,8 @@ type Shard struct{ Index, Total int }
 
 var ordinal = regexp.MustCompile(`-([0-9]+)$`)
 
-// Parse reads the values of --shard and --total-shards. hostname is asked only
-// where index is "auto".
+// Parse reads the values of --shard and --total-shards. hostname is asked only where index is
+// "auto".
 func Parse(index string, total int, hostname func() (string, error)) (Shard, error) {
 	if total < 1 || total > Most {
 		return Shard{}, fmt.Errorf("--total-shards=%d: it must be from 1 to %d", total, Most)
@@ -46,9 +45,9 @@ func Parse(index string, total int, hostname func() (string, error)) (Shard, err
 	return Shard{n, total}, nil
 }
 
-// Owns reports whether this shard polls the server. It is rendezvous hashing:
-// every shard draws a number for the server and the highest draw owns it, so
-// that one more shard takes servers from all others and moves no other.
+// Owns reports whether this shard polls the server. It is rendezvous hashing: every shard draws a
+// number for the server and the highest draw owns it, so that one more shard takes servers from all
+// others and moves no other.
 func (s Shard) Owns(uuid string) bool {
 	best, owner := uint64(0), 0
 	for i := range s.Total {

@@ -19,25 +19,23 @@ type Account struct {
 	SecurityToken string
 	// TokenExpires is when the token stops being accepted; zero: never.
 	TokenExpires time.Time
-	// RequestsPerSecond is the account's quota over all actions; 0 = none. A
-	// burst of one second's worth, at least one call, is let through. Calls over
-	// it get HTTP 400 Throttling.User.
+	// RequestsPerSecond is the account's quota over all actions; 0 = none. A burst of one second's
+	// worth, at least one call, is let through. Calls over it get HTTP 400 Throttling.User.
 	RequestsPerSecond float64
-	// ThrottleHints adds the headers x-ratelimit-user-api and x-acs-retry-after
-	// to throttling answers (SDK source: v2 clients and the CLI read them).
+	// ThrottleHints adds the headers x-ratelimit-user-api and x-acs-retry-after to throttling
+	// answers (SDK source: v2 clients and the CLI read them).
 	ThrottleHints bool
 	// Disabled makes the key one that was switched off.
 	Disabled bool
 	// DeniedActions get HTTP 403.
 	DeniedActions []string
-	// DeniedCode is the code of that 403: NoPermission (Security Center's own,
-	// the default), Forbidden.RAM or another of the gateway's.
+	// DeniedCode is the code of that 403: NoPermission (Security Center's own, the default),
+	// Forbidden.RAM or another of the gateway's.
 	DeniedCode string
 	// Fleet is what the account owns.
 	Fleet Fleet
-	// Members are the fleets of the member accounts of its resource directory,
-	// by account ID: who names one in ResourceDirectoryAccountId is answered from
-	// it, who names another is refused.
+	// Members are the fleets of the member accounts of its resource directory, by account ID: who
+	// names one in ResourceDirectoryAccountId is answered from it, who names another is refused.
 	Members map[string]Fleet
 }
 

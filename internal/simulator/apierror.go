@@ -75,8 +75,7 @@ func (re *reply) fail(w http.ResponseWriter, e *apiError) {
 	})
 }
 
-// send writes an answer. Write errors mean that the caller has gone; there is
-// nobody left to tell.
+// send writes an answer. Write errors mean that the caller has gone; there is nobody left to tell.
 func (re *reply) send(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("x-acs-request-id", re.requestID)
 	w.Header().Set("Date", re.date.UTC().Format(http.TimeFormat))

@@ -18,8 +18,8 @@ type claim struct {
 	sign func(secret string) (stringToSign, signature string)
 }
 
-// authenticate finds out whose call it is. The token and the nonce are looked at
-// after the signature: only who has the secret learns about them or uses them up.
+// authenticate finds out whose call it is. The token and the nonce are looked at after the
+// signature: only who has the secret learns about them or uses them up.
 func (s *Simulator) authenticate(in *incoming, now time.Time) (*account, *apiError) {
 	read := rpcClaim
 	if in.acs3 {

@@ -22,8 +22,8 @@ const (
 	demoFaultyServer  = 8
 )
 
-// demoProduction repeats one task for ever. The seed was chosen for its luck:
-// four stalled subtasks, and early failures of more than one kind.
+// demoProduction repeats one task for ever. The seed was chosen for its luck: four stalled
+// subtasks, and early failures of more than one kind.
 func demoProduction(start time.Time) Account {
 	return Account{
 		Name: "production", AccessKeyID: "LTAI5tDemoProduction0001", AccessKeySecret: "demo-production-secret",
@@ -41,9 +41,8 @@ func demoProduction(start time.Time) Account {
 	}
 }
 
-// demoStaging is a small and quick account that begins a scan
-// every minute. The exporter has to discover its servers and tasks. Agents are
-// lost for a while, and what stalls is timed out.
+// demoStaging is a small and quick account that begins a scan every minute. The exporter has to
+// discover its servers and tasks. Agents are lost for a while, and what stalls is timed out.
 func demoStaging(start time.Time) Account {
 	return Account{
 		Name: "staging", AccessKeyID: "LTAI5tDemoStaging0000001", AccessKeySecret: "demo-staging-secret",
@@ -55,10 +54,9 @@ func demoStaging(start time.Time) Account {
 	}
 }
 
-// Demo is a Security Center worth looking at: 25 servers in two accounts, with
-// scans under way at once, failures, stalls, throttling, and a server that
-// answers HTTP 500 for 20 s in every minute. A fleet above 0 adds a third
-// account with so many servers.
+// Demo is a Security Center worth looking at: 25 servers in two accounts, with scans under way at
+// once, failures, stalls, throttling, and a server that answers HTTP 500 for 20 s in every minute.
+// A fleet above 0 adds a third account with so many servers.
 func Demo(now time.Time, fleet int) Options {
 	production := demoProduction(now)
 	faulty := production.Fleet.uuid(demoFaultyServer)
@@ -80,8 +78,8 @@ func Demo(now time.Time, fleet int) Options {
 	}
 }
 
-// DemoConfig is the exporter's configuration for a Demo with a fleet, which is
-// served at the endpoint, such as http://127.0.0.1:34567.
+// DemoConfig is the exporter's configuration for a Demo with a fleet, which is served at the
+// endpoint, such as http://127.0.0.1:34567.
 func DemoConfig(endpoint string, fleet int) []byte {
 	var b strings.Builder
 	b.WriteString(`# Configuration of --demo: quick intervals, made-up keys, Security Center on loopback.
@@ -134,9 +132,9 @@ func writeDemoServer(b *strings.Builder, s Server) {
 	fmt.Fprintf(b, "      - uuid: %q\n        name: %s\n        labels: {team: %s}\n", s.UUID, s.Name, team)
 }
 
-// DemoWelcome tells somebody who tries a Demo with a fleet where to look, given
-// the address at which the exporter listens, the prefix of its paths ("/": none)
-// and the path of its metrics below that.
+// DemoWelcome tells somebody who tries a Demo with a fleet where to look, given the address at
+// which the exporter listens, the prefix of its paths ("/": none) and the path of its metrics below
+// that.
 func DemoWelcome(address, prefix, metrics string, fleet int) string {
 	if host, port, err := net.SplitHostPort(address); err == nil && net.ParseIP(host).IsUnspecified() {
 		address = net.JoinHostPort("localhost", port)

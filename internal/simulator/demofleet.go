@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// demoFleet is an account for looking at large fleets: n servers and a scan
-// every ten minutes, of which a few fail, stall until they time out, or lose
-// their agent for a while.
+// demoFleet is an account for looking at large fleets: n servers and a scan every ten minutes, of
+// which a few fail, stall until they time out, or lose their agent for a while.
 func demoFleet(now time.Time, n int) Account {
 	return Account{
 		Name: "fleet", AccessKeyID: "LTAI5tDemoFleet000000001", AccessKeySecret: "demo-fleet-secret",

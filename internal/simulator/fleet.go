@@ -12,8 +12,8 @@ import (
 type Fleet struct {
 	// Seed makes fleets differ. UUIDs depend on it and on nothing else.
 	Seed int64
-	// Start is when the fixed tasks, and the first of TaskEvery, begin. New fills
-	// it in with the clock's time if it is zero.
+	// Start is when the fixed tasks, and the first of TaskEvery, begin. New fills it in with the
+	// clock's time if it is zero.
 	Start time.Time
 	// Size is the number of servers.
 	Size int
@@ -21,22 +21,22 @@ type Fleet struct {
 	TaskIDs []string
 	// TaskEvery is the time between scheduled tasks; 0 = none. The newest 100 exist.
 	TaskEvery time.Duration
-	// ScanDuration is the typical duration of a subtask; they last from a third of
-	// it to twice as long, after a wait of up to half of it. Default 15 minutes.
+	// ScanDuration is the typical duration of a subtask; they last from a third of it to twice as
+	// long, after a wait of up to half of it. Default 15 minutes.
 	ScanDuration time.Duration
-	// ScanPeriod makes the fixed tasks begin again at status 0 after so long, each
-	// server at a time of its own and the first of them before Start; 0 = they run
-	// once. At least 3 ScanDuration are taken, so that all complete.
+	// ScanPeriod makes the fixed tasks begin again at status 0 after so long, each server at a time
+	// of its own and the first of them before Start; 0 = they run once. At least 3 ScanDuration are
+	// taken, so that all complete.
 	ScanPeriod time.Duration
-	// FailRatio of the subtasks get an error code, anew in every period;
-	// StallRatio of them stay unfinished in one status for ever.
+	// FailRatio of the subtasks get an error code, anew in every period; StallRatio of them stay
+	// unfinished in one status for ever.
 	FailRatio, StallRatio float64
-	// OfflineRatio of the servers have an agent out of reach: their subtasks end
-	// with push_command_failed.
+	// OfflineRatio of the servers have an agent out of reach: their subtasks end with
+	// push_command_failed.
 	OfflineRatio float64
-	// DropRatio of the servers lose their agent within each scan, DropAfter (by
-	// default before the quickest scan can end) its beginning, and have it back
-	// DropFor later, by default a ScanDuration. The scan stands still meanwhile.
+	// DropRatio of the servers lose their agent within each scan, DropAfter (by default before the
+	// quickest scan can end) its beginning, and have it back DropFor later, by default a
+	// ScanDuration. The scan stands still meanwhile.
 	DropRatio          float64
 	DropAfter, DropFor time.Duration
 	// ScanTimeout is how long after its start a task times out servers whose scan has not ended;
@@ -46,21 +46,20 @@ type Fleet struct {
 	KnownIDs KnownIDs
 	// BlankDetailData makes the lists of a task's servers name no server.
 	BlankDetailData bool
-	// ServerListsDenied refuses the lists of a task's servers, and those alone,
-	// with NoPermission.
+	// ServerListsDenied refuses the lists of a task's servers, and those alone, with NoPermission.
 	ServerListsDenied bool
-	// ServerListFailsAt makes those lists fail with HTTP 500 from this page on,
-	// counted from 1; 0: never.
+	// ServerListFailsAt makes those lists fail with HTTP 500 from this page on, counted from 1; 0:
+	// never.
 	ServerListFailsAt int
-	// DecimalTaskIDs answers every task under a decimal main task's ID in place of
-	// the ID asked for, as the documentation's example does.
+	// DecimalTaskIDs answers every task under a decimal main task's ID in place of the ID asked
+	// for, as the documentation's example does.
 	DecimalTaskIDs bool
 	// Pinned are answers that never change.
 	Pinned []Pinned
 }
 
-// Pinned is one subtask with an answer that never changes. A server with pinned
-// subtasks has no others.
+// Pinned is one subtask with an answer that never changes. A server with pinned subtasks has no
+// others.
 type Pinned struct {
 	Server         int    // its place in Servers()
 	TaskID         string // asked for
@@ -144,8 +143,8 @@ func regionOf(draw uint64) string {
 	return regions[draw%uint64(len(regions))]
 }
 
-// typesOf returns the scan types that apply to a server, by its system. (That
-// sys is for Windows, cve for Linux is documented; cms and sca are for both.)
+// typesOf returns the scan types that apply to a server, by its system. (That sys is for Windows,
+// cve for Linux is documented; cms and sca are for both.)
 func typesOf(i int) [3]string {
 	if _, windows := roleOf(i); windows {
 		return [3]string{"sys", "cms", "sca"}

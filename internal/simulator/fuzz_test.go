@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// FuzzHandler sends anything, rightly signed or not: every answer must be a
-// whole one of a documented shape.
+// FuzzHandler sends anything, rightly signed or not: every answer must be a whole one of a
+// documented shape.
 func FuzzHandler(f *testing.F) {
 	a := testAccount()
 	a.Fleet.TaskEvery = time.Minute

@@ -2,8 +2,8 @@ package simulator
 
 import "fmt"
 
-// mix condenses its arguments into 64 well spread bits (splitmix64's finalizer).
-// All chance in this package comes from it: equal inputs, equal fleets.
+// mix condenses its arguments into 64 well spread bits (splitmix64's finalizer). All chance in this
+// package comes from it: equal inputs, equal fleets.
 func mix(parts ...uint64) uint64 {
 	h := uint64(0x9e3779b97f4a7c15)
 	for _, p := range parts {

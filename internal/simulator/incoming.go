@@ -109,8 +109,8 @@ func (in *incoming) check() *apiError {
 	return nil
 }
 
-// list returns the values of name.1, name.2, ... by rising number. The numbering
-// may have holes: the v1 SDK drops empty elements but still counts them (SDK source).
+// list returns the values of name.1, name.2, ... by rising number. The numbering may have holes:
+// the v1 SDK drops empty elements but still counts them (SDK source).
 func list(params url.Values, name string) []string {
 	type element struct {
 		number int

@@ -44,10 +44,9 @@ type instance struct {
 	Mem             int    `json:"Mem"` // MiB
 }
 
-// describeInstances lists the servers, by page number or by token. Of Criteria
-// only instanceId is applied. RegionId is not a filter here: the v1 SDK sends its
-// own region under this name with every call, and whether the service filters by
-// it is not documented.
+// describeInstances lists the servers, by page number or by token. Of Criteria only instanceId is
+// applied. RegionId is not a filter here: the v1 SDK sends its own region under this name with
+// every call, and whether the service filters by it is not documented.
 func describeInstances(f Fleet, r *Request, requestID string) (any, *apiError) {
 	p, err := pageByToken(r.Params)
 	if err != nil {

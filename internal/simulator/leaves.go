@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// KnownIDs says which task IDs DescribeVulCheckTaskStatusDetail knows. Alibaba's
-// documentation does not.
+// KnownIDs says which task IDs DescribeVulCheckTaskStatusDetail knows. Alibaba's documentation does
+// not.
 type KnownIDs int
 
 // A task's own ID is that of the root; a leaf is the part of one server.
@@ -29,8 +29,7 @@ type leafDetail struct {
 	IntranetIP   string `json:"intranetIp"`
 }
 
-// describeLeaves lists the leaf tasks of a root, a server each, in the order of
-// the servers.
+// describeLeaves lists the leaf tasks of a root, a server each, in the order of the servers.
 func describeLeaves(f Fleet, r *Request, p page, requestID string) (any, *apiError) {
 	if f.ServerListsDenied {
 		return nil, &apiError{status: http.StatusForbidden, code: "NoPermission", message: "caller has no permission"}

@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	// nonceLife is twice the accepted clock skew: a call signed 15 minutes ahead
-	// of the clock could be replayed for that long.
+	// nonceLife is twice the accepted clock skew: a call signed 15 minutes ahead of the clock could
+	// be replayed for that long.
 	nonceLife = 2 * maxClockSkew
-	// maxNonces bounds each generation, some 10 MB. It holds 145 calls a second
-	// for nonceLife; under a heavier load the oldest are forgotten sooner.
+	// maxNonces bounds each generation, some 10 MB. It holds 145 calls a second for nonceLife;
+	// under a heavier load the oldest are forgotten sooner.
 	maxNonces = 1 << 18
 )
 
-// nonceMemory remembers nonces in two generations: when the newer is full or
-// old, it becomes the older, and the older is forgotten as a whole.
+// nonceMemory remembers nonces in two generations: when the newer is full or old, it becomes the
+// older, and the older is forgotten as a whole.
 type nonceMemory struct {
 	seed maphash.Seed
 
@@ -31,8 +31,8 @@ func newNonceMemory() *nonceMemory {
 
 // use remembers a nonce of a key; false: it was used within nonceLife.
 func (m *nonceMemory) use(accessKeyID, nonce string, now time.Time) bool {
-	// 64 bits of hash are enough: among half a million nonces the odds of taking
-	// a new one for a used one are one in 10^13 a call.
+	// 64 bits of hash are enough: among half a million nonces the odds of taking a new one for a
+	// used one are one in 10^13 a call.
 	key := maphash.String(m.seed, accessKeyID+"\x00"+nonce)
 	m.mu.Lock()
 	defer m.mu.Unlock()

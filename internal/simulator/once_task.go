@@ -35,8 +35,8 @@ type onceTask struct {
 	ResultInfo     string `json:"ResultInfo,omitempty"`
 }
 
-// describeOnceTask lists the tasks, newest first, or with RootTaskId the leaf
-// tasks of one, a server each.
+// describeOnceTask lists the tasks, newest first, or with RootTaskId the leaf tasks of one, a
+// server each.
 func describeOnceTask(f Fleet, r *Request, requestID string) (any, *apiError) {
 	p, err := pageByNumber(r.Params)
 	if err != nil {
@@ -76,8 +76,8 @@ func knownTaskType(kind string) bool {
 	return false
 }
 
-// selected applies the filters. How the API reads StartTimeQuery and EndTimeQuery
-// is not spelled out; here they bound the start of the task.
+// selected applies the filters. How the API reads StartTimeQuery and EndTimeQuery is not spelled
+// out; here they bound the start of the task.
 func (f Fleet) selected(params url.Values, now time.Time) ([]Task, *apiError) {
 	after, err := milliseconds(params.Get("StartTimeQuery"), 0)
 	if err != nil {

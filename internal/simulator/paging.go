@@ -19,8 +19,8 @@ type page struct {
 	byToken      bool
 }
 
-// pageInfo describes the part that is answered. TotalCount is absent when
-// paging by token, NextToken when paging by number.
+// pageInfo describes the part that is answered. TotalCount is absent when paging by token,
+// NextToken when paging by number.
 type pageInfo struct {
 	Count       int     `json:"Count"`
 	CurrentPage int     `json:"CurrentPage"`

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// sampleSize bounds how many servers are looked at to tell how a task fares:
-// with more, its figures are estimates, and cheap ones.
+// sampleSize bounds how many servers are looked at to tell how a task fares: with more, its figures
+// are estimates, and cheap ones.
 const sampleSize = 1000
 
 // progress is how a task fares over servers.

@@ -14,15 +14,15 @@ type Subtask struct {
 	Code   string // error code; empty: none
 }
 
-// failure is a way for a scan to go wrong: once it has reached a status, it shows
-// another, and a code, until its period ends.
+// failure is a way for a scan to go wrong: once it has reached a status, it shows another, and a
+// code, until its period ends.
 type failure struct {
 	after, shown int
 	code         string
 }
 
-// pushFailed is the one code that is documented, with status 4 as documented: the
-// agent is never reached, and the scan is over.
+// pushFailed is the one code that is documented, with status 4 as documented: the agent is never
+// reached, and the scan is over.
 func pushFailed() failure { return failure{after: 1, shown: 4, code: "push_command_failed"} }
 
 // failureOf picks a way to fail. The other codes are invented: the set is open.
@@ -44,8 +44,8 @@ type state struct {
 	ended  time.Time // when it completed or failed; zero: it has not
 }
 
-// Subtasks lists what a server answers for the tasks and types at a time, in
-// their order; of tasks and types it does not have, nothing.
+// Subtasks lists what a server answers for the tasks and types at a time, in their order; of tasks
+// and types it does not have, nothing.
 func (f Fleet) Subtasks(uuid string, taskIDs, types []string, now time.Time) []Subtask {
 	server, ok := f.serverByUUID(uuid)
 	if !ok {
@@ -117,8 +117,8 @@ func fixedAnswers(pinned []Pinned, taskID string, types []string) []Subtask {
 	return out
 }
 
-// asked finds the task that a server is asked about by an ID of either kind,
-// and the ID under which it is answered.
+// asked finds the task that a server is asked about by an ID of either kind, and the ID under which
+// it is answered.
 func (f Fleet) asked(server int, id string, now time.Time) (t Task, answered string, ok bool) {
 	if f.KnownIDs != LeafIDs {
 		t, ok = f.task(id, now)
@@ -162,8 +162,7 @@ func (f Fleet) state(server int, t Task, typ string, now time.Time) state {
 	return st
 }
 
-// cycle splits the time since a scan's beginning into whole periods of its task
-// and the rest.
+// cycle splits the time since a scan's beginning into whole periods of its task and the rest.
 func (f Fleet) cycle(elapsed time.Duration, t Task) (n uint64, rest time.Duration) {
 	if !t.repeats {
 		return 0, elapsed
@@ -175,8 +174,8 @@ func (f Fleet) cycle(elapsed time.Duration, t Task) (n uint64, rest time.Duratio
 func (f Fleet) elapsed(server int, t Task, now time.Time) time.Duration {
 	since := now.Sub(t.begun)
 	if t.repeats {
-		// Each server is at another point of its period, so that there is always
-		// something going on, at Start too.
+		// Each server is at another point of its period, so that there is always something going
+		// on, at Start too.
 		return since + share(f.period(), mix(uint64(f.Seed), uint64(server), t.key, saltPhase))
 	}
 	return since - share(f.typical()/2, mix(uint64(f.Seed), uint64(server), t.key, saltWait))

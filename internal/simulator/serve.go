@@ -19,8 +19,8 @@ type Running struct {
 	err  error
 }
 
-// Start serves a new Simulator on a free port of 127.0.0.1 until the context
-// ends. It listens already when it returns.
+// Start serves a new Simulator on a free port of 127.0.0.1 until the context ends. It listens
+// already when it returns.
 func Start(ctx context.Context, o Options) (*Running, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")

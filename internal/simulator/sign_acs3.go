@@ -19,14 +19,14 @@ type ACS3Input struct {
 	Query  url.Values // of a repeated name the first value counts
 	// Header has the signed headers, Host among them.
 	Header http.Header
-	// SignedHeaders are the names in lower case, in the order of the request
-	// (sorted, if the client keeps the rules).
+	// SignedHeaders are the names in lower case, in the order of the request (sorted, if the client
+	// keeps the rules).
 	SignedHeaders []string
 	Body          []byte
 }
 
-// SignACS3 computes an ACS3-HMAC-SHA256 signature (Alibaba documentation, V3
-// request structure and signature).
+// SignACS3 computes an ACS3-HMAC-SHA256 signature (Alibaba documentation, V3 request structure and
+// signature).
 func SignACS3(in ACS3Input, secret string) (stringToSign, signature string) {
 	names := make([]string, 0, len(in.Query))
 	for name := range in.Query {
@@ -93,8 +93,8 @@ func acs3Claim(in *incoming) (*claim, *apiError) {
 	}, nil
 }
 
-// coversTheCall reports whether the signed headers are sorted and are all that
-// must be signed: host, and every x-acs-* header that was sent.
+// coversTheCall reports whether the signed headers are sorted and are all that must be signed:
+// host, and every x-acs-* header that was sent.
 func coversTheCall(names []string, header http.Header) bool {
 	if !slices.IsSorted(names) || !slices.Contains(names, "host") {
 		return false

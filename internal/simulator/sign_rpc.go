@@ -10,10 +10,9 @@ import (
 	"strings"
 )
 
-// SignRPC computes a query signature: HMAC-SHA1, SignatureVersion 1.0 (Alibaba
-// documentation, RPC style signatures). params are all parameters of query and
-// form; one named Signature is left out, and of a repeated name the first value
-// counts.
+// SignRPC computes a query signature: HMAC-SHA1, SignatureVersion 1.0 (Alibaba documentation, RPC
+// style signatures). params are all parameters of query and form; one named Signature is left out,
+// and of a repeated name the first value counts.
 func SignRPC(method string, params url.Values, secret string) (stringToSign, signature string) {
 	names := make([]string, 0, len(params))
 	for name := range params {
@@ -37,8 +36,8 @@ func SignRPC(method string, params url.Values, secret string) (stringToSign, sig
 	return stringToSign, base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// percentEncode encodes by RFC 3986. Go's QueryEscape differs from it only in
-// the space: the star is escaped, the tilde is not, as they should be.
+// percentEncode encodes by RFC 3986. Go's QueryEscape differs from it only in the space: the star
+// is escaped, the tilde is not, as they should be.
 func percentEncode(s string) string {
 	return strings.ReplaceAll(url.QueryEscape(s), "+", "%20")
 }
@@ -67,8 +66,8 @@ func rpcClaim(in *incoming) (*claim, *apiError) {
 func signatureMismatch(stringToSign string) *apiError {
 	return &apiError{
 		status: http.StatusBadRequest, code: "SignatureDoesNotMatch",
-		// The real gateway shows what it signed, AccessKeyId, token and all. Clients
-		// must keep it out of their logs, so it has to be here for them to be tested.
+		// The real gateway shows what it signed, AccessKeyId, token and all. Clients must keep it
+		// out of their logs, so it has to be here for them to be tested.
 		message: "Specified signature is not matched with our calculation. server string to sign is:" + stringToSign,
 	}
 }

@@ -11,19 +11,18 @@ import (
 
 // Options says what a Simulator serves and how.
 type Options struct {
-	// Clock tells the time for timestamps, quotas and the scans' progress;
-	// default time.Now.
+	// Clock tells the time for timestamps, quotas and the scans' progress; default time.Now.
 	Clock func() time.Time
 	// Latency is added to every answer; it ends early when the caller goes away.
 	Latency time.Duration
 	// Accounts are told apart by AccessKeyID; of equal ones the first counts.
 	Accounts []Account
-	// Intercept, if set, sees every call that passed authentication, quota and
-	// permission, before it is answered. True means that it has answered itself:
-	// this is how tests and the demo produce faults and odd answers.
+	// Intercept, if set, sees every call that passed authentication, quota and permission, before
+	// it is answered. True means that it has answered itself: this is how tests and the demo
+	// produce faults and odd answers.
 	Intercept func(w http.ResponseWriter, r *Request) bool
-	// Observe, if set, is told of every call once its answer is settled. It is
-	// called from the goroutines that serve the calls.
+	// Observe, if set, is told of every call once its answer is settled. It is called from the
+	// goroutines that serve the calls.
 	Observe func(Call)
 }
 
@@ -43,8 +42,8 @@ type Request struct {
 	reply  *reply
 }
 
-// Fail answers the call with an error of the gateway's shape, and lets Observe
-// know the code. It is meant for Options.Intercept.
+// Fail answers the call with an error of the gateway's shape, and lets Observe know the code. It is
+// meant for Options.Intercept.
 func (r *Request) Fail(w http.ResponseWriter, status int, code, message string) {
 	r.failed = code
 	r.reply.fail(w, &apiError{status: status, code: code, message: message})
@@ -129,8 +128,8 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	}
 }
 
-// admit decides whether the call may be answered at all. The account is
-// returned with the error where the caller is known.
+// admit decides whether the call may be answered at all. The account is returned with the error
+// where the caller is known.
 func (s *Simulator) admit(in *incoming, now time.Time) (*account, *apiError) {
 	if err := in.check(); err != nil {
 		return nil, err

@@ -20,8 +20,8 @@ type typeStatus struct {
 	Code   string `json:"Code,omitempty"`
 }
 
-// describeStatusDetail answers DescribeVulCheckTaskStatusDetail. A server, a task
-// or a type that the account does not have is left out of the answer.
+// describeStatusDetail answers DescribeVulCheckTaskStatusDetail. A server, a task or a type that
+// the account does not have is left out of the answer.
 func describeStatusDetail(f Fleet, r *Request, requestID string) (any, *apiError) {
 	switch {
 	case len(r.TaskIDs) == 0:

@@ -8,8 +8,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Every key and value ends in a checksum. The checksum of a value covers its key
-// too, so that a value under another server's key is noticed.
+// Every key and value ends in a checksum. The checksum of a value covers its key too, so that a
+// value under another server's key is noticed.
 
 const sumSize = 4
 
@@ -42,8 +42,8 @@ func unseal(prefix, b []byte) (content []byte, ok bool) {
 	return content, storedSum(b) == checksum(prefix, content)
 }
 
-// accountPrefix returns the first bytes of the keys of an account's servers. No
-// key of another account begins with them.
+// accountPrefix returns the first bytes of the keys of an account's servers. No key of another
+// account begins with them.
 func accountPrefix(account string) []byte {
 	return protowire.AppendString(nil, account)
 }
@@ -62,8 +62,8 @@ func decodeKey(b []byte) (k Key, ok bool) {
 	return Key{Account: account, UUID: string(content[n:])}, true
 }
 
-// lower folds ASCII letters only: strings.ToLower would change bytes that are
-// not UTF-8, and two keys could become one.
+// lower folds ASCII letters only: strings.ToLower would change bytes that are not UTF-8, and two
+// keys could become one.
 func lower(s string) string {
 	b := []byte(s)
 	for i, c := range b {
@@ -74,9 +74,8 @@ func lower(s string) string {
 	return string(b)
 }
 
-// summary is stored with every transaction. Its field 1 and its checksum must
-// stay as they are in all versions, because an older program decides by them that
-// a file is too new for it.
+// summary is stored with every transaction. Its field 1 and its checksum must stay as they are in
+// all versions, because an older program decides by them that a file is too new for it.
 type summary struct {
 	version uint64
 	sums    uint64 // of the checksums of all values in both buckets

@@ -182,8 +182,8 @@ func TestFieldsOfLaterVersionsAreSkipped(t *testing.T) {
 	}
 }
 
-// FuzzValue checks that no bytes make the decoder panic, and that what it
-// accepts stays the same when it is written and read again.
+// FuzzValue checks that no bytes make the decoder panic, and that what it accepts stays the same
+// when it is written and read again.
 func FuzzValue(f *testing.F) {
 	for _, s := range strange() {
 		value := encodeServer(nil, s)
@@ -233,8 +233,8 @@ func FuzzServer(f *testing.F) {
 	})
 }
 
-// FuzzKey checks that any key comes back as it was, that no bytes make the
-// decoder panic, and that one account's keys are no other's.
+// FuzzKey checks that any key comes back as it was, that no bytes make the decoder panic, and that
+// one account's keys are no other's.
 func FuzzKey(f *testing.F) {
 	f.Add("production", "5d55af3c-35f3-4d4d-8ccc-8c5443b00001", "prod", []byte("\x01a"))
 	f.Add("", "", "\x00", []byte{0x80})

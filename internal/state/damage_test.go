@@ -16,9 +16,9 @@ import (
 
 const pageSize = 4096 // of the files that are damaged here
 
-// sound makes a state file that went through a life: several writes, servers
-// replaced and dropped, marks, and values that changed with the last two writes.
-// It returns what the file holds, by account.
+// sound makes a state file that went through a life: several writes, servers replaced and dropped,
+// marks, and values that changed with the last two writes. It returns what the file holds, by
+// account.
 func sound(t testing.TB, path string, servers int) (content []byte, want map[string]map[string]Server) {
 	t.Helper()
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{PageSize: pageSize})
@@ -59,16 +59,15 @@ func sound(t testing.TB, path string, servers int) (content []byte, want map[str
 	return readFile(t, path), want
 }
 
-// survive opens a damaged file. What it still holds must be what was saved, and
-// what it lost must be reported; afterwards it must serve as any other. It tells
-// whether the file was set aside.
+// survive opens a damaged file. What it still holds must be what was saved, and what it lost must
+// be reported; afterwards it must serve as any other. It tells whether the file was set aside.
 func survive(t *testing.T, path string, content []byte, want map[string]map[string]Server) (setAside bool) {
 	t.Helper()
 	return outlive(t, path, content, want, true)
 }
 
-// outlive is survive, but looks only if it is told to at what is afterwards. It
-// is much faster then, because no new file has to reach the disk.
+// outlive is survive, but looks only if it is told to at what is afterwards. It is much faster
+// then, because no new file has to reach the disk.
 func outlive(t *testing.T, path string, content []byte, want map[string]map[string]Server, afterwards bool) (setAside bool) {
 	t.Helper()
 	os.Remove(path) // some file systems flush a file that is written over

@@ -8,13 +8,12 @@ import (
 	"io"
 )
 
-// bbolt maps its file into memory and believes what it says: a page beyond the
-// end kills the process, one that is its own ancestor fills the memory, one that
-// is both used and free is overwritten later. So all pages are read here before
-// bbolt may, and have to fit together exactly as it writes them. Its format has
-// been the same since 2014: a page has a header of 16 bytes, then as many
-// elements of 16 bytes as that says, then without a gap their keys and values.
-// Numbers are in the machine's byte order.
+// bbolt maps its file into memory and believes what it says: a page beyond the end kills the
+// process, one that is its own ancestor fills the memory, one that is both used and free is
+// overwritten later. So all pages are read here before bbolt may, and have to fit together exactly
+// as it writes them. Its format has been the same since 2014: a page has a header of 16 bytes, then
+// as many elements of 16 bytes as that says, then without a gap their keys and values. Numbers are
+// in the machine's byte order.
 
 const (
 	branchPage   = 0x01
@@ -29,8 +28,8 @@ const (
 	noFreelist = ^uint64(0)
 )
 
-// header is what bbolt calls meta. Pages 0 and 1 hold one each, written in
-// turn; the one of the later transaction counts.
+// header is what bbolt calls meta. Pages 0 and 1 hold one each, written in turn; the one of the
+// later transaction counts.
 type header struct {
 	Magic, Version, PageSize, Flags                        uint32
 	Root, Sequence, Freelist, Pages, Transaction, Checksum uint64
@@ -61,10 +60,9 @@ func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", errDamaged, fmt.Errorf(format, args...))
 }
 
-// examine reads a file of bbolt and returns errDamaged unless all is sound but,
-// perhaps, values. One lost header is damage too, although bbolt would go on with
-// the other: that may be the older one, and nothing in the file would say that
-// its values are not the last ones.
+// examine reads a file of bbolt and returns errDamaged unless all is sound but, perhaps, values.
+// One lost header is damage too, although bbolt would go on with the other: that may be the older
+// one, and nothing in the file would say that its values are not the last ones.
 func examine(file io.ReaderAt, size int64, pageSize int) error {
 	h, ok0 := readHeader(file, 0, pageSize)
 	h1, ok1 := readHeader(file, 1, pageSize)
@@ -130,8 +128,8 @@ func (e *examination) page(id uint64) (page []byte, kind uint16, count int, err 
 	return page, binary.NativeEndian.Uint16(head[8:]), int(binary.NativeEndian.Uint16(head[10:])), nil
 }
 
-// tree examines a page and all below it. first is the key that has to be its
-// first one, nil: any. last is the bucket's greatest key so far.
+// tree examines a page and all below it. first is the key that has to be its first one, nil: any.
+// last is the bucket's greatest key so far.
 func (e *examination) tree(id uint64, first []byte, last *[]byte) error {
 	page, kind, count, err := e.page(id)
 	if err == nil {
@@ -143,8 +141,8 @@ func (e *examination) tree(id uint64, first []byte, last *[]byte) error {
 	return nil
 }
 
-// elements examines what a page of a tree holds. Only a bucket's first page may
-// be empty, and then has nothing but zeros.
+// elements examines what a page of a tree holds. Only a bucket's first page may be empty, and then
+// has nothing but zeros.
 func (e *examination) elements(page []byte, kind uint16, count int, first []byte, last *[]byte) error {
 	if kind == leafPage && count == 0 && first == nil && len(bytes.TrimLeft(page[pageHeader:], "\x00")) == 0 {
 		return nil
@@ -186,8 +184,8 @@ func (e *examination) elements(page []byte, kind uint16, count int, first []byte
 	return nil
 }
 
-// bucket examines a bucket: the number of its first page, or 0 and then that
-// page itself, cut short.
+// bucket examines a bucket: the number of its first page, or 0 and then that page itself, cut
+// short.
 func (e *examination) bucket(value []byte) error {
 	var last []byte
 	if len(value) >= bucketSize {

@@ -7,10 +7,9 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// message is what has fields. Its method lists each once with its number. Fields
-// have the wire format of protobuf. One that is zero is left out, and a reader
-// skips those that it does not know, so new fields may join. A number must never
-// be used for another field again.
+// message is what has fields. Its method lists each once with its number. Fields have the wire
+// format of protobuf. One that is zero is left out, and a reader skips those that it does not know,
+// so new fields may join. A number must never be used for another field again.
 type message interface{ fields(c *coder) }
 
 // coder writes the fields of a message, or reads one of them.

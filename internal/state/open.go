@@ -26,11 +26,10 @@ const (
 // errDamaged is an error that says that a file cannot be used any more.
 var errDamaged = errors.New("damaged")
 
-// Open opens the state file at path, or makes a new one. A damaged file is
-// renamed, which is logged and counted, and a new one takes its place. Any
-// other file that cannot be used is left as it is, and the error says what to
-// do: one that may not be written, that another process uses, that a newer
-// version wrote, or that is no state file.
+// Open opens the state file at path, or makes a new one. A damaged file is renamed, which is logged
+// and counted, and a new one takes its place. Any other file that cannot be used is left as it is,
+// and the error says what to do: one that may not be written, that another process uses, that a
+// newer version wrote, or that is no state file.
 func Open(path string, o Options) (*Store, error) {
 	s := &Store{path: path, logger: o.Logger, errors: o.Errors, lockWait: o.lockWait, noSync: o.noSync}
 	if s.lockWait == 0 {
@@ -98,8 +97,8 @@ func (s *Store) inspect() error {
 	return db.View(s.identify)
 }
 
-// opener returns a function by which bbolt opens a file, in the way that
-// flag says, and that shares the file with its caller.
+// opener returns a function by which bbolt opens a file, in the way that flag says, and that shares
+// the file with its caller.
 func opener(file **os.File, flag int) func(string, int, os.FileMode) (*os.File, error) {
 	return func(path string, _ int, mode os.FileMode) (opened *os.File, err error) {
 		*file, err = os.OpenFile(path, flag, mode)
@@ -119,8 +118,8 @@ func newer(path string) error {
 	return fmt.Errorf("state file %s was written by a newer version of this program: upgrade, or name another --state.file", path)
 }
 
-// identify reports whether a sound file is one of this package, and all of it. One
-// without any bucket is new: its maker was killed early.
+// identify reports whether a sound file is one of this package, and all of it. One without any
+// bucket is new: its maker was killed early.
 func (s *Store) identify(tx *bbolt.Tx) error {
 	if name, _ := tx.Cursor().First(); name == nil {
 		return nil
@@ -147,8 +146,8 @@ func (s *Store) identify(tx *bbolt.Tx) error {
 	return nil
 }
 
-// sumOfAll adds up the checksums of all values. It returns errDamaged if a key
-// or a bucket is damaged.
+// sumOfAll adds up the checksums of all values. It returns errDamaged if a key or a bucket is
+// damaged.
 func sumOfAll(tx *bbolt.Tx) (sums uint64, err error) {
 	for _, name := range []string{serverBucket, goneBucket} {
 		b := tx.Bucket([]byte(name))
@@ -188,8 +187,7 @@ func (s *Store) setAside(damage error) error {
 	return nil
 }
 
-// use opens a file that was inspected, or makes a new one, and brings it to the
-// present version.
+// use opens a file that was inspected, or makes a new one, and brings it to the present version.
 func (s *Store) use() error {
 	db, err := bbolt.Open(s.path, 0o600, &bbolt.Options{
 		Timeout: s.lockWait, FreelistType: bbolt.FreelistMapType, OpenFile: opener(&s.file, os.O_RDWR|os.O_CREATE),

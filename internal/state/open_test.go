@@ -57,8 +57,8 @@ func saved(t testing.TB, path string, batch ...Entry) {
 	shut(t, s)
 }
 
-// refused checks that the file cannot be opened, for the reason given, that
-// the error names it, and that it stays as it is and alone.
+// refused checks that the file cannot be opened, for the reason given, that the error names it, and
+// that it stays as it is and alone.
 func refused(t *testing.T, path, reason string) {
 	t.Helper()
 	before := readFile(t, path)

@@ -7,21 +7,19 @@ import (
 	"os"
 )
 
-// The marks of a page that holds the names of our buckets: the text is part of
-// every summary, and in version 1 the value of the version was followed by the
-// name of the next bucket.
+// The marks of a page that holds the names of our buckets: the text is part of every summary, and
+// in version 1 the value of the version was followed by the name of the next bucket.
 const (
 	mark  = "aliyun_vulscan_exporter state"
 	mark1 = versionKey + "1" + serverBucket
 )
 
-// isOurs reports whether a file that cannot be read is a damaged state file, and
-// not something else that --state.file names by mistake. bbolt's magic number
-// does not tell: other programs use bbolt, and the page with the number may be
-// the damaged one. What tells is one intact page that only this package writes.
-// It has to be in its own place, so that an archive with a state file inside is
-// not taken for one. A file of which less is left is not ours to rename, but for
-// one that bbolt just began and that no transaction has written to.
+// isOurs reports whether a file that cannot be read is a damaged state file, and not something else
+// that --state.file names by mistake. bbolt's magic number does not tell: other programs use bbolt,
+// and the page with the number may be the damaged one. What tells is one intact page that only this
+// package writes. It has to be in its own place, so that an archive with a state file inside is not
+// taken for one. A file of which less is left is not ours to rename, but for one that bbolt just
+// began and that no transaction has written to.
 func isOurs(path string) bool {
 	file, err := os.Open(path)
 	if err != nil {

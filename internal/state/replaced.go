@@ -11,9 +11,8 @@ import (
 // errChanged says that the file is not what this store wrote last.
 var errChanged = errors.New("somebody else deleted, replaced or changed it")
 
-// check returns errChanged unless path still names the open file and that begins
-// as this store left it. bbolt would go on with a deleted file, and panic over one
-// that was cut short or overwritten.
+// check returns errChanged unless path still names the open file and that begins as this store left
+// it. bbolt would go on with a deleted file, and panic over one that was cut short or overwritten.
 func (s *Store) check() error {
 	opened, err := s.file.Stat()
 	if err != nil {
@@ -71,8 +70,8 @@ func (tx *transaction) delete(bucket string, key []byte) error {
 	return b.Delete(key)
 }
 
-// update makes a change together with its summary. It returns errChanged if the
-// file is not as the last transaction of this store left it.
+// update makes a change together with its summary. It returns errChanged if the file is not as the
+// last transaction of this store left it.
 func (s *Store) update(change func(*transaction) error) error {
 	var written summary
 	var id int

@@ -23,8 +23,8 @@ func lose(t *testing.T, how func(t *testing.T, path string)) (s *Store, w *witne
 	return s, w, path
 }
 
-// others put something that is no state file of ours in place of the file, as a
-// new file or into the open one.
+// others put something that is no state file of ours in place of the file, as a new file or into
+// the open one.
 func others(t *testing.T) map[string][]byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "other.db")

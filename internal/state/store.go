@@ -1,5 +1,5 @@
-// Package state keeps what is known of every server over restarts, in one
-// bbolt file. It knows nothing of polling.
+// Package state keeps what is known of every server over restarts, in one bbolt file. It knows
+// nothing of polling.
 package state
 
 import (
@@ -18,9 +18,8 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// Key identifies a server among those of all accounts. Any string will do. UUIDs
-// that differ only in the case of ASCII letters are the same; the store always
-// returns them in lower case.
+// Key identifies a server among those of all accounts. Any string will do. UUIDs that differ only
+// in the case of ASCII letters are the same; the store always returns them in lower case.
 type Key struct{ Account, UUID string }
 
 // Server is what is known of one server. Times are kept to the millisecond.
@@ -66,9 +65,9 @@ type Options struct {
 	noSync   bool          // for tests: a power failure may lose what was saved
 }
 
-// ErrReplaced is the error of a Save that found the file deleted, replaced or
-// overwritten, and opened a new one at its path. The new file lacks the entries
-// of that Save and of all before it: the caller must save everything it knows.
+// ErrReplaced is the error of a Save that found the file deleted, replaced or overwritten, and
+// opened a new one at its path. The new file lacks the entries of that Save and of all before it:
+// the caller must save everything it knows.
 var ErrReplaced = errors.New("the state file was lost while in use, and a new one was made")
 
 // Store is an open state file. Its methods may be called concurrently.
@@ -93,8 +92,8 @@ type Store struct {
 
 var errPanicked = errors.New("the database gave up")
 
-// guarded runs op. A panic becomes an error, and so does a page of a mapped
-// file that the disk cannot give or that is no longer there.
+// guarded runs op. A panic becomes an error, and so does a page of a mapped file that the disk
+// cannot give or that is no longer there.
 func guarded(op func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -105,8 +104,8 @@ func guarded(op func() error) (err error) {
 	return op()
 }
 
-// do runs op, guarded, on a file that is still the right one. It counts a failure
-// and says what op was to do. mu is held.
+// do runs op, guarded, on a file that is still the right one. It counts a failure and says what op
+// was to do. mu is held.
 func (s *Store) do(what string, op func() error) error {
 	err := s.lost
 	switch {
@@ -133,9 +132,8 @@ func (s *Store) do(what string, op func() error) error {
 	return fmt.Errorf("%s state file %s: %w", what, s.path, err)
 }
 
-// Restore returns what is known of an account's servers, by UUID in lower case.
-// Entries that are damaged are left out, counted and logged; an error means that
-// none could be read.
+// Restore returns what is known of an account's servers, by UUID in lower case. Entries that are
+// damaged are left out, counted and logged; an error means that none could be read.
 func (s *Store) Restore(account string) (map[string]Server, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,11 +166,10 @@ func (s *Store) Restore(account string) (map[string]Server, error) {
 	return servers, nil
 }
 
-// Save stores all entries or none, in place of what was stored of the same
-// servers. They are on disk when it returns nil. After an error the store can
-// still be used: a full disk, say, may have room again. After ErrReplaced the
-// caller must save everything it knows. bbolt refuses an account and UUID of
-// more than 32 KiB together.
+// Save stores all entries or none, in place of what was stored of the same servers. They are on
+// disk when it returns nil. After an error the store can still be used: a full disk, say, may have
+// room again. After ErrReplaced the caller must save everything it knows. bbolt refuses an account
+// and UUID of more than 32 KiB together.
 func (s *Store) Save(batch []Entry) error {
 	if len(batch) == 0 {
 		return nil
@@ -216,8 +213,7 @@ func (s *Store) report(err error) {
 	s.failing = failed
 }
 
-// Close releases the file. What was saved is on disk already. It may be called
-// again.
+// Close releases the file. What was saved is on disk already. It may be called again.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -37,8 +37,7 @@ func (w *witness) options() Options {
 
 func (w *witness) counted() float64 { return testutil.ToFloat64(w.errors) }
 
-// logged checks that the log has as many lines as there are texts, each with
-// its text.
+// logged checks that the log has as many lines as there are texts, each with its text.
 func (w *witness) logged(t testing.TB, texts ...string) {
 	t.Helper()
 	lines := slices.Collect(strings.Lines(w.log.String()))

@@ -16,11 +16,10 @@ type action struct {
 	mark, drop bool // neither: its mark is removed
 }
 
-// Sweep forgets servers that were found unwatched a week ago and ever since, and
-// returns their number. watched says whether a server is polled now; it is called
-// without any lock, with the UUID in lower case. A server that is saved while a
-// sweep drops it is back with its next Save. After an error the next sweep makes
-// up for this one.
+// Sweep forgets servers that were found unwatched a week ago and ever since, and returns their
+// number. watched says whether a server is polled now; it is called without any lock, with the UUID
+// in lower case. A server that is saved while a sweep drops it is back with its next Save. After an
+// error the next sweep makes up for this one.
 func (s *Store) Sweep(watched func(Key) bool, now time.Time) (dropped int, err error) {
 	keys, gone, err := s.keysAndMarks()
 	if err != nil {
@@ -55,8 +54,7 @@ func (s *Store) Sweep(watched func(Key) bool, now time.Time) (dropped int, err e
 	return dropped, nil
 }
 
-// keysAndMarks returns the keys of all servers, and since when those that have a
-// mark are gone.
+// keysAndMarks returns the keys of all servers, and since when those that have a mark are gone.
 func (s *Store) keysAndMarks() (keys [][]byte, gone map[string]time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

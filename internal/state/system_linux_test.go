@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// openUnprivileged returns the error of opening a file, as text, for a user to
-// whom permissions apply, as they do not to root.
+// openUnprivileged returns the error of opening a file, as text, for a user to whom permissions
+// apply, as they do not to root.
 func openUnprivileged(path string) string {
 	result := make(chan error)
 	go func() {
@@ -97,8 +97,8 @@ func alone(t *testing.T) bool {
 
 const unlimited = ^uint64(0)
 
-// limit lets no file of this process grow beyond so many bytes, which is to
-// a writer what a full disk is.
+// limit lets no file of this process grow beyond so many bytes, which is to a writer what a full
+// disk is.
 func limit(t *testing.T, bytes uint64) {
 	t.Helper()
 	var l syscall.Rlimit

@@ -10,9 +10,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Version 1 wrote the parts of a value one after the other, without numbers, and
-// kept the letters of a UUID as they came. A file of version 1 is converted when
-// it is opened.
+// Version 1 wrote the parts of a value one after the other, without numbers, and kept the letters
+// of a UUID as they came. A file of version 1 is converted when it is opened.
 
 // converted is an entry of version 1 in its present form.
 type converted struct {
@@ -21,9 +20,9 @@ type converted struct {
 	gone        time.Time // zero: the server is polled
 }
 
-// convert rewrites a file of version 1 within tx. A damaged value is taken over
-// as it is: Restore reports it. Of two servers whose UUIDs differ in case only,
-// the one with the newer last success stays.
+// convert rewrites a file of version 1 within tx. A damaged value is taken over as it is: Restore
+// reports it. Of two servers whose UUIDs differ in case only, the one with the newer last success
+// stays.
 func convert(tx *transaction) error {
 	entries := make(map[string]converted)
 	gone := tx.Bucket([]byte(goneBucket))

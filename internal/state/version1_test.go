@@ -33,9 +33,8 @@ func version1(t testing.TB, path string) []byte {
 	return content
 }
 
-// wantOfVersion1 returns the production servers of that file. Of four servers
-// the file has a second entry, in upper case: two that are newer, one that is
-// older, and one of the same time.
+// wantOfVersion1 returns the production servers of that file. Of four servers the file has a second
+// entry, in upper case: two that are newer, one that is older, and one of the same time.
 func wantOfVersion1() map[string]Server {
 	want := byUUID(fleet("production", 40))
 	for i, e := range fleet("production", 2) {

@@ -20,10 +20,9 @@ const (
 	acceptingAfter = time.Minute
 )
 
-// connections bounds how many connections a server has, so that file
-// descriptors are left for polls, state and lists: beyond the bound, those that
-// wait for a request are closed, the longest waiting first. It is also where the
-// server's own log lines go.
+// connections bounds how many connections a server has, so that file descriptors are left for
+// polls, state and lists: beyond the bound, those that wait for a request are closed, the longest
+// waiting first. It is also where the server's own log lines go.
 type connections struct {
 	logger log.Logger
 	most   int
@@ -90,8 +89,8 @@ func closeNow(conn net.Conn) {
 	_ = conn.Close() // the server notices
 }
 
-// Write takes a line of the server's own log. What clients do wrong, such as a
-// TCP probe of a port that speaks TLS, is for who looks closely.
+// Write takes a line of the server's own log. What clients do wrong, such as a TCP probe of a port
+// that speaks TLS, is for who looks closely.
 func (c *connections) Write(line []byte) (int, error) {
 	text := strings.TrimSpace(string(line))
 	switch {
@@ -105,8 +104,7 @@ func (c *connections) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// refused closes all connections that wait for a request, since the system
-// accepts no further ones.
+// refused closes all connections that wait for a request, since the system accepts no further ones.
 func (c *connections) refused(reason string) {
 	c.mu.Lock()
 	begins := !c.failing

@@ -63,8 +63,8 @@ func readFilter(q url.Values) (filter, error) {
 	return f, err
 }
 
-// accounts returns those that the filter chooses; an error says that there is
-// none of the name asked for.
+// accounts returns those that the filter chooses; an error says that there is none of the name
+// asked for.
 func (f filter) accounts(o *collector.Overview) ([]collector.AccountOverview, error) {
 	if f.account == "" {
 		return o.Accounts, nil
@@ -114,8 +114,7 @@ type pager struct {
 	Beyond        bool   // the list has lines, and no such page
 }
 
-// paged makes the pager of a list of so many lines. to gives the filter of
-// another page.
+// paged makes the pager of a list of so many lines. to gives the filter of another page.
 func (f filter) paged(label, path string, page, lines int, to func(filter, int) filter) pager {
 	p := pager{Label: label, Number: page, Last: max(1, (lines+f.limit-1)/f.limit)}
 	p.Beyond = page > p.Last && lines > 0

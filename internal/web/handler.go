@@ -18,8 +18,8 @@ import (
 
 // Options configure the handler. All functions must be safe for concurrent use.
 type Options struct {
-	// Scrape returns the metrics of accounts, servers and subtasks, and Others
-	// gathers all other metrics.
+	// Scrape returns the metrics of accounts, servers and subtasks, and Others gathers all other
+	// metrics.
 	Scrape func(expose.Encoding) *expose.Scrape
 	Others prometheus.Gatherer
 	// Overview tells what is known of every server and subtask.
@@ -54,8 +54,7 @@ type handler struct {
 	ready atomic.Bool // once ready, always ready
 }
 
-// New makes the handler of all paths. It fails if the telemetry path cannot be
-// served.
+// New makes the handler of all paths. It fails if the telemetry path cannot be served.
 func New(o Options) (http.Handler, error) {
 	if err := CheckTelemetryPath(o.TelemetryPath); err != nil {
 		return nil, err

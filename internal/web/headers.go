@@ -5,8 +5,8 @@ import "net/http"
 // maxBodyBytes bounds what a request may send: nothing here reads a body.
 const maxBodyBytes = 64 << 10
 
-// secure sets the headers that keep browsers from doing anything with an
-// answer but show it, and bounds the request's body.
+// secure sets the headers that keep browsers from doing anything with an answer but show it, and
+// bounds the request's body.
 func secure(next http.Handler) http.Handler {
 	policy := "default-src 'none'; style-src " + stylePolicy() + "; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

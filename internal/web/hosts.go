@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// hosts are the names by which a browser may ask for changes. A page of another
-// site can have its own name resolved to us, and is then of the same origin.
+// hosts are the names by which a browser may ask for changes. A page of another site can have its
+// own name resolved to us, and is then of the same origin.
 type hosts struct {
 	external string          // host name of the external URL; empty: none
 	listen   map[string]bool // host names of listen addresses
@@ -27,9 +27,8 @@ func newHosts(external *url.URL, addresses []string) hosts {
 	return h
 }
 
-// guard refuses requests of browsers that change something, unless they ask for
-// a host of ours. Others may call us as they like: they do what they are told,
-// not what a page tells them.
+// guard refuses requests of browsers that change something, unless they ask for a host of ours.
+// Others may call us as they like: they do what they are told, not what a page tells them.
 func (h hosts) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
@@ -42,8 +41,8 @@ func (h hosts) guard(next http.Handler) http.Handler {
 	})
 }
 
-// ours says whether a request is for the external URL's host, a loopback or a
-// listen address, be it that of the connection where we listen on all.
+// ours says whether a request is for the external URL's host, a loopback or a listen address, be it
+// that of the connection where we listen on all.
 func (h hosts) ours(r *http.Request) bool {
 	name := hostName(r.Host)
 	if name == "localhost" || strings.HasSuffix(name, ".localhost") || name != "" && name == h.external || h.listen[name] {

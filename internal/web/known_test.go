@@ -20,9 +20,8 @@ const (
 	uuid1    = "5d55af3c-35f3-4d4d-8ccc-8c5443b00001"
 )
 
-// knowing is a handler over an exporter that knows two accounts. "main" has a
-// task that runs, one that has ended, one whose list was never read, and two
-// servers; "idle" has nothing.
+// knowing is a handler over an exporter that knows two accounts. "main" has a task that runs, one
+// that has ended, one whose list was never read, and two servers; "idle" has nothing.
 func knowing(t *testing.T) http.Handler {
 	t.Helper()
 	store, clock := scan.NewStore(), scan.NewClock(time.Now)

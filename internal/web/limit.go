@@ -8,8 +8,8 @@ import (
 // maxLists bounds the answers of /sd under way: each holds all servers.
 const maxLists = 4
 
-// atMost answers 503 while so many requests are being served; 0 is no limit.
-// advice says what to do then, besides trying again.
+// atMost answers 503 while so many requests are being served; 0 is no limit. advice says what to do
+// then, besides trying again.
 func atMost(limit int, advice string, next http.Handler) http.Handler {
 	if limit == 0 {
 		return next

@@ -9,8 +9,8 @@ import (
 	"aliyun_vulscan_exporter/collector/expose"
 )
 
-// packer gzips answers for clients that take gzip. The exposition does not need
-// it: that compresses itself.
+// packer gzips answers for clients that take gzip. The exposition does not need it: that compresses
+// itself.
 type packer struct{ writers sync.Pool }
 
 func newPacker() *packer {

@@ -92,8 +92,7 @@ func functions(link func(string) string) template.FuncMap {
 	}
 }
 
-// problemSince is when what is shown of a subtask began: its code, or else its
-// status.
+// problemSince is when what is shown of a subtask began: its code, or else its status.
 func problemSince(s collector.Scan) time.Time {
 	if s.Code == "" && s.Stalled {
 		return s.Moved

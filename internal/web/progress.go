@@ -12,8 +12,8 @@ const (
 	writeChunk = 32 << 10
 )
 
-// progressing ends the answer to a client that has stopped reading it, and lets
-// one that reads slowly take its time.
+// progressing ends the answer to a client that has stopped reading it, and lets one that reads
+// slowly take its time.
 func progressing(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(&progressWriter{w, http.NewResponseController(w)}, r)

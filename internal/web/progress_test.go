@@ -15,8 +15,8 @@ import (
 	"aliyun_vulscan_exporter/internal/memnet"
 )
 
-// served is a server in a bubble whose answers are so large, and a client's
-// connection that has asked for one.
+// served is a server in a bubble whose answers are so large, and a client's connection that has
+// asked for one.
 func served(t *testing.T, size int) (conn net.Conn, answered <-chan error, end func()) {
 	t.Helper()
 	network := memnet.New()

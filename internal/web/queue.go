@@ -9,8 +9,8 @@ import (
 // maxWaiting bounds the requests that wait for a page.
 const maxWaiting = 200
 
-// queue has few pages rendered at a time, so that however many people look at
-// them, polls find a processor.
+// queue has few pages rendered at a time, so that however many people look at them, polls find a
+// processor.
 type queue struct {
 	slots   chan struct{}
 	waiting atomic.Int64

@@ -9,8 +9,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// NewRegistry returns a registry with the metrics that every program has: its
-// version, and those of the Go runtime and the process.
+// NewRegistry returns a registry with the metrics that every program has: its version, and those of
+// the Go runtime and the process.
 func NewRegistry(program string) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(
@@ -21,13 +21,13 @@ func NewRegistry(program string) *prometheus.Registry {
 	return r
 }
 
-// ambiguous is the counter of the Go runtime that client_golang names like a
-// gauge. OpenMetrics names the family of a counter without _total, so that both
-// families would be go_memstats_alloc_bytes, which strict parsers refuse.
+// ambiguous is the counter of the Go runtime that client_golang names like a gauge. OpenMetrics
+// names the family of a counter without _total, so that both families would be
+// go_memstats_alloc_bytes, which strict parsers refuse.
 const ambiguous = `fqName: "go_memstats_alloc_bytes_total"`
 
-// goCollector collects the metrics of the Go runtime under their usual names,
-// and the ambiguous counter without a type.
+// goCollector collects the metrics of the Go runtime under their usual names, and the ambiguous
+// counter without a type.
 type goCollector struct{ prometheus.Collector }
 
 // Collect implements prometheus.Collector.

@@ -15,9 +15,9 @@ func (h *handler) link(to string) string {
 	return strings.TrimSuffix(base, "/") + to
 }
 
-// below serves everything under the route prefix, as Prometheus does: the root,
-// and the prefix itself, then lead to where others find the landing page. The
-// prefix is compared as text: as a pattern it might mean something.
+// below serves everything under the route prefix, as Prometheus does: the root, and the prefix
+// itself, then lead to where others find the landing page. The prefix is compared as text: as a
+// pattern it might mean something.
 func (h *handler) below(prefix string, all http.Handler) http.Handler {
 	if prefix == "" || prefix == "/" {
 		return all
@@ -35,8 +35,8 @@ func (h *handler) below(prefix string, all http.Handler) http.Handler {
 	})
 }
 
-// withoutSlash leads from a page's path with a slash at its end to the page. The
-// way is relative, so that it holds behind any proxy.
+// withoutSlash leads from a page's path with a slash at its end to the page. The way is relative,
+// so that it holds behind any proxy.
 func withoutSlash(w http.ResponseWriter, r *http.Request) {
 	to := "../" + path.Base(r.URL.Path)
 	if r.URL.RawQuery != "" {

@@ -15,8 +15,8 @@ import (
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 )
 
-// stopWithin is how long answers under way may take once the context of Serve
-// ends; the rest of the 5 s that are promised is for writing the state.
+// stopWithin is how long answers under way may take once the context of Serve ends; the rest of the
+// 5 s that are promised is for writing the state.
 const stopWithin = 2 * time.Second
 
 // Listening says where and how to listen.
@@ -25,14 +25,13 @@ type Listening struct {
 	Flags *toolkit.FlagConfig
 	// Logger takes what exporter-toolkit has to say.
 	Logger *slog.Logger
-	// Bound is called once, when every port is bound and before the first
-	// request is answered, with the address of one listener.
+	// Bound is called once, when every port is bound and before the first request is answered, with
+	// the address of one listener.
 	Bound func(net.Addr)
 }
 
-// Serve answers requests for all paths until the context ends, and then returns
-// nil once answers under way are sent, or stopWithin is over. An error says why
-// it cannot serve.
+// Serve answers requests for all paths until the context ends, and then returns nil once answers
+// under way are sent, or stopWithin is over. An error says why it cannot serve.
 func Serve(ctx context.Context, o Options, l Listening) error {
 	o.ListenAddresses = *l.Flags.WebListenAddresses
 	handler, err := New(o)

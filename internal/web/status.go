@@ -39,9 +39,8 @@ const (
 // part is what a bar counts of a type's subtasks, and the class of its colour.
 type part struct{ Name, Class string }
 
-// parts are all of them in the order of a bar: the statuses of subtasks without
-// an error code, then the subtasks that failed and those that a newer scan
-// answered.
+// parts are all of them in the order of a bar: the statuses of subtasks without an error code, then
+// the subtasks that failed and those that a newer scan answered.
 func parts() []part {
 	var all []part
 	for place, name := range scan.StatusNames() {
@@ -143,8 +142,8 @@ func (h *handler) status(w http.ResponseWriter, r *http.Request) {
 	h.show(w, http.StatusOK, "status", p)
 }
 
-// refreshing is a page that loads itself anew unless the filter says otherwise.
-// A header does that: a meta element could not be turned off.
+// refreshing is a page that loads itself anew unless the filter says otherwise. A header does that:
+// a meta element could not be turned off.
 func (h *handler) refreshing(w http.ResponseWriter, title, path string, f filter) page {
 	if f.refresh {
 		w.Header().Set("Refresh", strconv.Itoa(refreshSeconds))

@@ -25,8 +25,8 @@ import (
 
 const hostile = "<script>document.title='owned'</script>\"' \u202egnp.exe"
 
-// watched is a handler over a collector that has polled each of so many servers
-// once. The first has a hostile name and error code, the second fails.
+// watched is a handler over a collector that has polled each of so many servers once. The first has
+// a hostile name and error code, the second fails.
 func watched(t *testing.T, servers int) (http.Handler, []simulator.Server) {
 	t.Helper()
 	account := simulator.Account{

@@ -14,13 +14,12 @@ type targetGroup struct {
 	Labels  map[string]string `json:"labels"`
 }
 
-// metaLabel begins the labels of discovered targets: they are dropped after
-// relabelling.
+// metaLabel begins the labels of discovered targets: they are dropped after relabelling.
 const metaLabel = "__meta_aliyun_vulscan_"
 
-// targets answers with the watched servers that have an address, one in a group,
-// for others to scrape. With all=1 it answers with the others too: their UUID
-// stands in the address' place, for relabelling.
+// targets answers with the watched servers that have an address, one in a group, for others to
+// scrape. With all=1 it answers with the others too: their UUID stands in the address' place, for
+// relabelling.
 func (h *handler) targets(w http.ResponseWriter, r *http.Request) {
 	all := r.URL.Query().Get("all") == "1"
 	groups := []targetGroup{}
@@ -32,8 +31,8 @@ func (h *handler) targets(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, groups)
 }
 
-// addressOf returns where a server is to be found; an IPv6 address needs
-// brackets before a port can be added.
+// addressOf returns where a server is to be found; an IPv6 address needs brackets before a port can
+// be added.
 func addressOf(t collector.Target) string {
 	switch ip := t.Asset().IP; {
 	case ip == "":

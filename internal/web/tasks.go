@@ -11,8 +11,8 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
-// badScans are the places of the statuses of server scans that need somebody,
-// among scan.ServerScanNames.
+// badScans are the places of the statuses of server scans that need somebody, among
+// scan.ServerScanNames.
 var badScans = []int{sas.ScanFailed, sas.ScanTimedOut}
 
 // taskLine is a task that is followed.
@@ -24,8 +24,8 @@ type taskLine struct {
 	List      scan.ListStatus
 }
 
-// tasksOf returns an account's tasks: those that run, then those that have
-// ended, each the newest first.
+// tasksOf returns an account's tasks: those that run, then those that have ended, each the newest
+// first.
 func tasksOf(a collector.AccountOverview) []taskLine {
 	settings := a.Status.Config.Discovery.Tasks
 	all := make([]taskLine, len(a.Status.Found.Tasks.Items))
@@ -63,8 +63,8 @@ type scanCount struct {
 	Bad  bool
 }
 
-// Counts are the servers of the task by status, those first that need somebody.
-// Statuses that nobody documents are left out where there are none.
+// Counts are the servers of the task by status, those first that need somebody. Statuses that
+// nobody documents are left out where there are none.
 func (t taskLine) Counts() []scanCount {
 	if t.List.At.IsZero() {
 		return nil

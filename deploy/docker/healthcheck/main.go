@@ -1,5 +1,5 @@
-// Command healthcheck asks the exporter in the same container whether it
-// serves. The image has no shell and no curl that could do so.
+// Command healthcheck asks the exporter in the same container whether it serves. The image has no
+// shell and no curl that could do so.
 package main
 
 import (
@@ -44,8 +44,8 @@ func check(ctx context.Context, url string) error {
 	}
 	client := &http.Client{
 		Transport: &http.Transport{
-			// No proxy: it is this container that is asked. Its certificate is for
-			// the name by which others reach it, not for 127.0.0.1, and no secret is sent.
+			// No proxy: it is this container that is asked. Its certificate is for the name by
+			// which others reach it, not for 127.0.0.1, and no secret is sent.
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -24,8 +24,7 @@ type promtoolTests struct {
 	} `yaml:"tests"`
 }
 
-// covered returns the alerts and recording rules that a file expects, as fire
-// and quiet has them.
+// covered returns the alerts and recording rules that a file expects, as fire and quiet has them.
 func covered(t *testing.T, path string) (fires, quiet map[string]bool) {
 	t.Helper()
 	var file promtoolTests
@@ -86,8 +85,8 @@ func TestEveryRuleIsTestedFiringAndQuiet(t *testing.T) {
 	}
 }
 
-// Each file of these puts every alert into one situation. NoScanFinished takes a
-// day: finished.yml has all situations of it.
+// Each file of these puts every alert into one situation. NoScanFinished takes a day: finished.yml
+// has all situations of it.
 func TestEveryAlertIsTestedInEverySituation(t *testing.T) {
 	t.Parallel()
 	for file, mayBeQuiet := range map[string]func(alert string) bool{

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Names in rules, their tests and runbooks are those of docs/metrics.md, which
-// another test compares with the program.
+// Names in rules, their tests and runbooks are those of docs/metrics.md, which another test
+// compares with the program.
 func TestRulesUseMetricsThatExist(t *testing.T) {
 	t.Parallel()
 	kinds := map[string]string{}

@@ -1,6 +1,6 @@
-// Package rules makes Prometheus' alerts and recording rules from their source,
-// alerts.tmpl and recording.tmpl, and from the settings in settings.yml. The
-// Helm chart and the mixin do the same with the same files.
+// Package rules makes Prometheus' alerts and recording rules from their source, alerts.tmpl and
+// recording.tmpl, and from the settings in settings.yml. The Helm chart and the mixin do the same
+// with the same files.
 package rules
 
 import (
@@ -30,8 +30,8 @@ func Sources() map[string]string {
 	return map[string]string{"alerts.tmpl": alerts, "recording.tmpl": recording, "settings.yml": settings}
 }
 
-// Render returns alerts.yml and recording.yml, by name. overrides take the place
-// of defaults; a name that is not in settings.yml is an error.
+// Render returns alerts.yml and recording.yml, by name. overrides take the place of defaults; a
+// name that is not in settings.yml is an error.
 func Render(overrides map[string]any) (map[string]string, error) {
 	values := map[string]any{}
 	if err := yaml.Unmarshal([]byte(settings), &values); err != nil {

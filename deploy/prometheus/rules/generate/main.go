@@ -1,5 +1,5 @@
-// Command generate writes the rules that are made from deploy/prometheus/rules.
-// In the folder of the repository:
+// Command generate writes the rules that are made from deploy/prometheus/rules. In the folder of
+// the repository:
 //
 //	go run ./deploy/prometheus/rules/generate
 //

@@ -284,8 +284,10 @@ func TestTheStartOfATaskDecidesWhichIsNewer(t *testing.T) {
 // stays, whichever call told of it before.
 func TestTasksThatAreAskedForInAnotherCallStay(t *testing.T) {
 	before := &Record{Target: &Target{}, LastSuccess: 1, Subtasks: []Subtask{
-		{TaskID: "a", Type: "cve", Status: 4, Code: "X", CodeLabel: "X", Changed: 5}, {TaskID: "b", Type: "cve", Status: 1, Changed: 6, Question: 1},
-		{TaskID: "16190385", Type: "cve", Status: 1, Changed: 7}, {TaskID: "16190386", Type: "cve", Status: 1, Changed: 8, Question: 1},
+		{TaskID: "a", Type: "cve", Status: 4, Code: "X", CodeLabel: "X", Changed: 5},
+		{TaskID: "b", Type: "cve", Status: 1, Changed: 6, Question: 1},
+		{TaskID: "16190385", Type: "cve", Status: 1, Changed: 7},
+		{TaskID: "16190386", Type: "cve", Status: 1, Changed: 8, Question: 1},
 	}}
 	answer := &sas.Answer{Subtasks: []sas.Subtask{{TaskID: "a", Type: "cve", Status: 4, Code: "X"}}}
 	next, _ := before.Next([]CallResult{

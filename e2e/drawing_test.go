@@ -70,7 +70,7 @@ func scraped(t *testing.T, variable string, native bool, targets ...*processtest
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintf(&b, "rule_files: [%s]\n", strings.Join(append(hurried(t), recording), ", "))
+	fmt.Fprintf(&b, "rule_files: [%s]\n", strings.Join(append(alertsWith(t, map[string]any{"scanFailedFor": "5s", "scanStalledFor": "5s", "accountRefusedFor": "5s"}), recording), ", "))
 	b.WriteString("scrape_configs:\n  - job_name: aliyun_vulscan\n")
 	if native {
 		b.WriteString("    scrape_native_histograms: true\n")

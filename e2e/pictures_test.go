@@ -75,11 +75,11 @@ func TestPicturesOfTwoExporters(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			center, err := simulator.Start(t.Context(), simulator.Demo(time.Now()))
+			center, err := simulator.Start(t.Context(), simulator.Demo(time.Now(), 0))
 			if err != nil {
 				t.Fatal(err)
 			}
-			config := "--config.file=" + write(t, filepath.Join(t.TempDir(), "vulscan.yml"), string(simulator.DemoConfig(center.URL)))
+			config := "--config.file=" + write(t, filepath.Join(t.TempDir(), "vulscan.yml"), string(simulator.DemoConfig(center.URL, 0)))
 			s := scraped(t, "PROMETHEUS_OLDEST", false, exporter(t, append(arguments[0], config)...), exporter(t, append(arguments[1], config)...))
 			s.watched()
 			fleet := draw(t, s, "fleet", "", name+"-fleet")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -89,10 +90,9 @@ func TestQuotaIsKeptWithListsRetriesAndFailures(t *testing.T) {
 		a := simulated("main")
 		a.Fleet = simulator.Fleet{Seed: 3, Size: 400, TaskEvery: 10 * time.Minute, ScanDuration: 5 * time.Minute, FailRatio: 0.2, DropRatio: 0.2}
 		a.RequestsPerSecond, a.ThrottleHints = 15, true // less than it is said to have
-		calls := 0
+		var calls atomic.Int64
 		faults := func(w http.ResponseWriter, r *simulator.Request) bool {
-			calls++
-			switch calls % 23 {
+			switch calls.Add(1) % 23 {
 			case 3:
 				r.Fail(w, 500, "ServerError", "m")
 			case 9:

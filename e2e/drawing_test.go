@@ -213,7 +213,7 @@ func (s *server) stuck(t *testing.T) string {
 	t.Helper()
 	var uuid string
 	processtest.Until(t, "a subtask is stalled", func() error {
-		found, err := s.query(`topk(1, count by (uuid) (aliyun_vulscan_subtask_status and on (uuid) aliyun_vulscan_subtask_stalled))`)
+		found, err := s.query(`topk(1, count by (uuid) (aliyun_vulscan_subtask_status and on (uuid) aliyun_vulscan_subtask_stalled{account="production"}))`)
 		if err == nil && len(found) == 0 {
 			err = errors.New("none")
 		}

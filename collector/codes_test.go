@@ -103,22 +103,9 @@ func TestTypesBeyond20AreOther(t *testing.T) {
 // labelValues returns the values that a label has in a metric.
 func (w *world) labelValues(name, label string) map[string]bool {
 	w.t.Helper()
-	found, err := w.Gather()
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	values := make(map[string]bool)
-	for _, f := range found {
-		if f.GetName() != namespace+"_"+name {
-			continue
-		}
-		for _, m := range f.GetMetric() {
-			for _, l := range m.GetLabel() {
-				if l.GetName() == label {
-					values[l.GetValue()] = true
-				}
-			}
-		}
+	for value := range w.counts(name, label) {
+		values[value] = true
 	}
 	return values
 }

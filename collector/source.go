@@ -124,10 +124,12 @@ func (s *source) Collect(v version, now time.Time, e *expose.Emitter) (sum, time
 
 // emit emits the metrics of one server. values holds the label values that are known already.
 func (s *source) emit(v scan.View, values []string, e *expose.Emitter) {
-	asset := v.Target.Asset()
 	values[placeUUID], values[placeServer] = v.Target.UUID, v.Target.Name
 	for i, l := range assetLabels {
-		values[placeAsset+i] = l.of(&asset)
+		values[placeAsset+i] = ""
+		if v.Target.AssetInfo != nil {
+			values[placeAsset+i] = l.of(v.Target.AssetInfo)
+		}
 	}
 	for i, name := range s.configured {
 		values[placeAsset+len(assetLabels)+i] = v.Target.Labels[name]

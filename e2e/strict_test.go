@@ -14,6 +14,7 @@ import (
 // twice.
 func TestOpenMetricsOfTheDemoAreStrict(t *testing.T) {
 	demo := exporter(t, "--demo")
+	demo.UntilReady() // its tasks and servers are known then
 	answer := demo.Request(http.MethodGet, "/metrics", "Accept", "application/openmetrics-text;version=1.0.0")
 	parser := textparse.NewOpenMetricsParser([]byte(answer.Body), labels.NewSymbolTable())
 	declared, series := make(map[string]bool), 0

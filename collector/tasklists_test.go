@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"aliyun_vulscan_exporter/collector/scan"
 	"aliyun_vulscan_exporter/internal/sas"
 	"aliyun_vulscan_exporter/internal/simulator"
 )
@@ -170,7 +171,7 @@ func scanStatusIs(server int, task string, value any) string {
 func scansAre(task string, counts ...int) string {
 	var b strings.Builder
 	for i, n := range counts {
-		b.WriteString(labelled("server_scans", fmt.Sprintf(`,status=%q,task_id=%q`, sas.ServerScanStatusNames()[i], task), n))
+		b.WriteString(labelled("server_scans", fmt.Sprintf(`,status=%q,task_id=%q`, scan.ServerScanNames()[i], task), n))
 	}
 	return b.String()
 }

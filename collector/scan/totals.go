@@ -1,8 +1,6 @@
 package scan
 
 import (
-	"slices"
-
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
@@ -131,17 +129,4 @@ func (t *Totals) FailingOf(typ string) int {
 		}
 	}
 	return sum
-}
-
-// TypesOf returns the types that any of the targets is asked for.
-func TypesOf(targets []*Target) []string {
-	var types []string
-	for _, t := range targets {
-		for _, typ := range t.Types {
-			if !slices.Contains(types, typ) {
-				types = append(types, typ)
-			}
-		}
-	}
-	return types
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"aliyun_vulscan_exporter/config"
+	"aliyun_vulscan_exporter/internal/sas"
 )
 
 func TestStatusesHaveNames(t *testing.T) {
@@ -82,7 +83,7 @@ func TestTotalsAdd(t *testing.T) {
 	wantEqual(t, "the sum of the parts", added, whole)
 }
 
-func TestTypesOfTargets(t *testing.T) {
-	targets := []*Target{{Server: config.Server{Types: []string{"cve", "sca"}}}, {}, {Server: config.Server{Types: []string{"sca", "sys"}}}}
-	wantEqual(t, "types", TypesOf(targets), []string{"cve", "sca", "sys"})
+func TestEveryStatusHasAName(t *testing.T) {
+	wantEqual(t, "names of documented statuses", len(StatusNames())-1, sas.StatusComplete+1)
+	wantEqual(t, "of server scans", len(ServerScanNames())-1, sas.ScanTimedOut+1)
 }

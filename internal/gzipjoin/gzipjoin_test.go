@@ -90,36 +90,6 @@ func TestPiecesStandInAnyOrderAndOften(t *testing.T) {
 	}
 }
 
-func TestAppendedPiecesAreAsInARow(t *testing.T) {
-	d := gzipjoin.NewDeflater()
-	pieces := d.Deflate(nil, []byte("one "), nil, []byte(strings.Repeat("two ", 1000)), []byte("three "), []byte("and"))
-	first, second := gzipjoin.Piece{}.Emptied(), gzipjoin.Piece{}.Emptied()
-	for _, p := range pieces[:3] {
-		first = first.Append(p)
-	}
-	for _, p := range pieces[3:] {
-		second = second.Append(p)
-	}
-	want := "one " + strings.Repeat("two ", 1000) + "three and"
-	for name, of := range map[string][]gzipjoin.Piece{"one": {first.Append(second)}, "two": {first, second}, "with an empty one": {first, first.Emptied(), second}} {
-		t.Run(name, func(t *testing.T) {
-			var b bytes.Buffer
-			w := gzipjoin.NewWriter(&b)
-			for _, p := range of {
-				_ = w.Write(p)
-			}
-			_ = w.Close()
-			if got := string(inflated(t, b.Bytes())); got != want {
-				t.Errorf("got %q", got)
-			}
-		})
-	}
-	again := first.Emptied().Append(pieces[0])
-	if n := testing.AllocsPerRun(10, func() { again = again.Emptied().Append(pieces[2]) }); n != 0 {
-		t.Errorf("%v allocations where there is memory", n)
-	}
-}
-
 func TestTextsThatChangedInPart(t *testing.T) {
 	d := gzipjoin.NewDeflater()
 	var pieces []gzipjoin.Piece

@@ -66,20 +66,6 @@ func (d *Deflater) Deflate(before []Piece, texts ...[]byte) []Piece {
 	return pieces
 }
 
-// Append returns two pieces in a row as one. It writes the second behind the first, in its memory
-// if there is room.
-func (p Piece) Append(next Piece) Piece {
-	return Piece{
-		deflated: append(p.deflated, next.deflated...),
-		size:     p.size + next.size,
-		crc:      multiply(next.shift, p.crc) ^ next.crc,
-		shift:    multiply(next.shift, p.shift),
-	}
-}
-
-// Emptied returns an empty piece that reuses the memory of another.
-func (p Piece) Emptied() Piece { return Piece{deflated: p.deflated[:0], shift: one} }
-
 // same reports whether two pieces are of the same text: their lengths and two independent
 // checksums, of 96 bits together, are equal.
 func (p Piece) same(as Piece) bool { return p.hash == as.hash && p.crc == as.crc && p.size == as.size }

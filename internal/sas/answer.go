@@ -43,14 +43,9 @@ func Anomalies() []Anomaly {
 	}
 }
 
-// StatusComplete is the status of a subtask that has ended, well or badly.
+// StatusComplete is the status of a subtask that has ended, well or badly. Alibaba's documentation
+// has 0 unprocessed, 1 collecting, 2 collected, 3 matching, 4 completed.
 const StatusComplete = 4
-
-// StatusNames are the published statuses, by number: Alibaba's documentation has 0 unprocessed, 1
-// collecting, 2 collected, 3 matching, 4 completed.
-func StatusNames() []string {
-	return []string{"unhandled", "collecting", "collected", "matching", "complete"}
-}
 
 // Answer is a valid answer of the service.
 type Answer struct {

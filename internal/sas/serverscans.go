@@ -23,11 +23,6 @@ const (
 	ScanTimedOut
 )
 
-// ServerScanStatusNames are the names of those statuses, by number.
-func ServerScanStatusNames() []string {
-	return []string{"not_started", "started", "completed", "failed", "timed_out"}
-}
-
 // ServerScanQuery asks for one page of a task's server scans.
 type ServerScanQuery struct {
 	// TaskID is the (root) task's, as in Task.ID.

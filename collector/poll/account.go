@@ -37,7 +37,6 @@ type server struct {
 	began     time.Time    // when the scan began that the news is of; zero: not known
 	newsRead  time.Time    // polls that started before have not looked at all of it
 	failures  int          // failed polls in a row
-	heard     uint64       // the list that named it last, by number
 	polling   bool         // it is not in the queue
 	probe     bool         // the poll under way tries whether credentials are accepted again
 	askedAnew bool         // while it is polled, it came to be asked something else
@@ -57,7 +56,7 @@ type account struct {
 	policy    scan.CodePolicy
 	logger    log.Logger
 	wake      chan struct{} // look at the queue again
-	retargets chan struct{} // look for targets again
+	someFound chan struct{} // there is something to adopt
 
 	// These are set by configure and start, while nothing runs.
 	config config.Account
@@ -69,10 +68,10 @@ type account struct {
 	servers  map[string]*server // by key
 	order    []*server          // the same, in the order of the configuration and the lists
 	starts   map[string]scan.Instant
-	found    discovery.Found
+	found    discovery.Found // only who adopts changes it
+	findings findings
 	lists    map[string]*taskList // by task ID
 	statuses []scan.ListStatus    // what is published of lists
-	heard    uint64               // how many complete lists there were
 	guided   bool                 // the lists say all that there is to say
 	unnamed  bool                 // one of them names servers that are not known; it was logged
 	kinds    taskIDKinds
@@ -86,7 +85,7 @@ type account struct {
 func newAccount(c config.Account, o *Options, w *stateWriter) *account {
 	a := &account{
 		options: o, writer: w, logger: log.With(o.Logger, "account", c.Name), wake: make(chan struct{}, 1),
-		retargets: make(chan struct{}, 1), lists: make(map[string]*taskList), servers: make(map[string]*server), failing: make(map[string]int),
+		someFound: make(chan struct{}, 1), lists: make(map[string]*taskList), servers: make(map[string]*server), failing: make(map[string]int),
 	}
 	// Results of calls that are no codes of the API's have labels in any case, so that no flood of
 	// codes can hide a timeout, and so have documented types.
@@ -115,6 +114,7 @@ func (a *account) configure(c config.Account) {
 	a.config, a.policy.SuccessCodes = c, c.SuccessCodes
 	a.breaker, a.kinds = breaker{}, taskIDKinds{} // other credentials may see another service
 	a.queue.patience = max(c.SettledInterval, c.StaleAfter/2)
+	a.findings = findings{}
 	found := stillDiscovered(c.Discovery, a.found)
 	a.unlock()
 	a.published.Update(func(s *scan.AccountStatus) { s.Config, s.Refused = &c, false })

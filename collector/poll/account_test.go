@@ -75,7 +75,7 @@ func TestTargetsAreThoseOfTheConfigurationAndOfDiscovery(t *testing.T) {
 	c := accountOf(config.Server{UUID: "U-1", Name: "own", TaskIDs: []string{"x"}, Types: []string{"sca"}}, config.Server{UUID: "u-2", Name: "u-2", TaskIDs: []string{"t"}})
 	found := listed("u-1", "inet-u-2", "u-3", "U-3", "u-4")
 	found.Tasks.Items = []sas.Task{{ID: "x"}, {ID: "new"}}
-	list := targets(c, found, func(uuid string) bool { return uuid != "u-4" }, func(string) bool { return false })
+	list := targets(c, found, func(uuid string) bool { return uuid != "u-4" }, func(*discovery.Server) bool { return false })
 	var got []string
 	for _, s := range list {
 		got = append(got, s.UUID, s.Name, s.Asset().UUID)

@@ -37,9 +37,7 @@ func TestWithoutStaleAfterNoRecordChangesAtRest(t *testing.T) {
 		a.config.StaleAfter = 0
 		before := recordsOf(a)
 		time.Sleep(time.Minute)
-		a.mu.Lock()
-		a.replan(time.Now())
-		a.unlock()
+		replan(a)
 		wantEqual(t, "guided", a.guided, true)
 		for i, r := range recordsOf(a) {
 			if r != before[i] {
@@ -70,7 +68,8 @@ func TestAnOldListGuidesNoMore(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, _ := guidedAccount(10)
 				time.Sleep(tt.age)
-				a.discovered(a.lastFound())
+				a.discovered(a.found)
+				replan(a)
 				first, _ := a.queue.due()
 				wantEqual(t, "servers wait for more than poll_interval", time.Until(first) > 0, tt.guided)
 			})
@@ -94,7 +93,7 @@ func TestAScanThatItsTaskLacksIsGone(t *testing.T) {
 				for range 2 {
 					shorter := list
 					shorter.Scans, shorter.Err = list.Scans[3:], tt.err
-					a.listRead(shorter)
+					readList(a, shorter)
 				}
 				left := 0
 				for _, r := range recordsOf(a) {

@@ -9,55 +9,88 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
+// findings are what discovery found and nobody has adopted yet.
+type findings struct {
+	found    *discovery.Found
+	lists    []discovery.ServerScans
+	retarget bool // an offline server is to be watched from now on, or not any more
+}
+
 // discover begins to discover, if the account is to. stop ends it, and returns when nothing of it
 // runs any more.
 func (a *account) discover(ctx context.Context) (stop func()) {
-	if a.config.Discovery.Tasks == nil && a.config.Discovery.Servers == nil {
+	c := a.config.Discovery
+	if c.Tasks == nil && c.Servers == nil {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	found, read := make(chan discovery.Found, 1), newReadings()
 	var running sync.WaitGroup
 	running.Go(func() {
 		discovery.Run(ctx, discovery.Options{
-			Account: a.config.Name, Tasks: a.config.Discovery.Tasks, Servers: a.config.Discovery.Servers, Types: a.config.Types,
-			API: &pacedDiscovery{account: a}, Logger: a.options.Logger, Known: a.found,
-			Found: func(f discovery.Found) { replace(found, f) },
-			Scans: a.scanOptions(read.add),
+			Account: a.config.Name, Tasks: c.Tasks, Servers: c.Servers, Types: a.config.Types,
+			API: &pacedAPI{of: a}, Logger: a.options.Logger, Known: a.found, Scans: a.scanOptions(),
+			Found: func(found discovery.Found) { a.find(func(f *findings) { f.found = &found }) },
 		})
 	})
-	running.Go(func() {
-		confirm := time.NewTicker(a.confirmInterval())
-		defer confirm.Stop()
-		for {
-			select {
-			case f := <-found:
-				a.discovered(f)
-			case <-read.some:
-				select { // the tasks were found before their lists were read
-				case f := <-found:
-					a.discovered(f)
-				default:
-				}
-				for _, r := range read.take() {
-					a.listRead(r)
-				}
-			case <-a.retargets:
-				a.retarget(a.lastFound())
-				a.look()
-			case <-confirm.C:
-				a.mu.Lock()
-				a.replan(a.now())
-				a.unlock()
-				a.look()
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
+	running.Go(func() { a.adopt(ctx) })
 	return func() {
 		cancel()
 		running.Wait()
+	}
+}
+
+// find adds to what is to be adopted.
+func (a *account) find(add func(*findings)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	add(&a.findings)
+	signal(a.someFound)
+}
+
+// lookForTargets has the account's targets be found out again. It is called with a.mu held.
+func (a *account) lookForTargets() {
+	a.findings.retarget = true
+	signal(a.someFound)
+}
+
+// signal wakes who waits for a channel with room for one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// adopt takes over what is found, until the context ends. Reading the state for it may take long,
+// which discovery must not wait for.
+func (a *account) adopt(ctx context.Context) {
+	confirm := time.NewTicker(a.confirmInterval())
+	defer confirm.Stop()
+	for {
+		a.mu.Lock()
+		f := a.findings
+		a.findings = findings{}
+		a.mu.Unlock()
+		if f.found != nil {
+			a.discovered(*f.found)
+		}
+		if f.retarget {
+			a.retarget(a.found)
+		}
+		a.mu.Lock()
+		for _, r := range f.lists { // of tasks that were found before
+			a.listRead(r)
+		}
+		a.lookForOffline()
+		a.replan(a.now())
+		a.unlock()
+		signal(a.wake)
+		select {
+		case <-a.someFound:
+		case <-confirm.C:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -70,122 +103,51 @@ func (a *account) confirmInterval() time.Duration {
 	return max(a.config.StaleAfter/4, time.Second)
 }
 
-// readings hold the results of reading lists until somebody takes them.
-type readings struct {
-	some chan struct{} // there are any
-
-	mu   sync.Mutex
-	list []discovery.ServerScans
-}
-
-func newReadings() *readings { return &readings{some: make(chan struct{}, 1)} }
-
-func (r *readings) add(result discovery.ServerScans) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.list = append(r.list, result)
-	select {
-	case r.some <- struct{}{}:
-	default:
-	}
-}
-
-func (r *readings) take() []discovery.ServerScans {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	list := r.list
-	r.list = nil
-	return list
-}
-
-// lookForTargets has the account's targets be found out again.
-func (a *account) lookForTargets() {
-	select {
-	case a.retargets <- struct{}{}:
-	default:
-	}
-}
-
-func (a *account) lastFound() discovery.Found {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.found
-}
-
-// replace puts what was found last into a channel that has room for one. Only one goroutine may
-// call it.
-func replace(c chan discovery.Found, f discovery.Found) {
-	select {
-	case <-c:
-	default:
-	}
-	c <- f
-}
-
 // discovered takes what was found: new servers and tasks are polled, those that went are not any
 // more.
 func (a *account) discovered(found discovery.Found) {
-	a.mu.Lock()
-	same := sameTargets(a.found, found)
-	if same { // the servers known so far let the memory of the new list go
-		found.Servers.Items, found.Offline = a.found.Servers.Items, a.found.Offline
-		a.found, a.starts = found, taskStarts(found)
-		a.review(a.now())
-		a.lookForOffline()
-	}
-	a.unlock()
-	if !same {
+	if !sameTargets(a.found, found) {
 		a.retarget(found)
+		return
 	}
-	a.look()
+	a.mu.Lock()
+	defer a.unlock()
+	// The servers known so far let the memory of the new list go.
+	found.Servers.Items, found.Offline = a.found.Servers.Items, a.found.Offline
+	a.found, a.starts = found, taskStarts(found)
 }
 
-// pacedDiscovery makes discovery's calls within the account's quota. They come after polls that
-// wait for it too, as long as the list can still be read within half of its refresh interval.
-type pacedDiscovery struct {
-	account *account
-
-	mu    sync.Mutex
-	pages map[string]*pageCount // by action
+// pacedAPI makes discovery's calls within the account's quota. The lists of tasks and of servers
+// let polls go first, as long as they can still be read within half of their refresh interval.
+type pacedAPI struct {
+	of                     *account
+	tasksWait, serversWait time.Time // until when
 }
-
-// pageCount is how many pages a list has.
-type pageCount struct{ last, now int }
 
 // OnceTasks implements discovery.API.
-func (d *pacedDiscovery) OnceTasks(ctx context.Context, q sas.TaskQuery) (*sas.Page[sas.Task], error) {
-	patience := d.patience(sas.ActionOnceTask, q.Number <= 1, d.account.config.Discovery.Tasks.RefreshInterval)
-	return listedPage(ctx, d.account, d.account.behind(patience), func() (*sas.Page[sas.Task], error) { return d.account.api.OnceTasks(ctx, q) })
+func (p *pacedAPI) OnceTasks(ctx context.Context, q sas.TaskQuery) (*sas.Page[sas.Task], error) {
+	if q.Number <= 1 {
+		p.tasksWait = p.of.now().Add(p.of.config.Discovery.Tasks.RefreshInterval / 2)
+	}
+	return listedPage(ctx, p.of, p.behindPolls(p.tasksWait), func() (*sas.Page[sas.Task], error) { return p.of.api.OnceTasks(ctx, q) })
 }
 
 // Instances implements discovery.API.
-func (d *pacedDiscovery) Instances(ctx context.Context, q sas.InstanceQuery) (*sas.Page[sas.Instance], error) {
-	patience := d.patience(sas.ActionInstances, q.Number <= 1 && q.Token == "", d.account.config.Discovery.Servers.RefreshInterval)
-	return listedPage(ctx, d.account, d.account.behind(patience), func() (*sas.Page[sas.Instance], error) { return d.account.api.Instances(ctx, q) })
+func (p *pacedAPI) Instances(ctx context.Context, q sas.InstanceQuery) (*sas.Page[sas.Instance], error) {
+	if q.Number <= 1 && q.Token == "" {
+		p.serversWait = p.of.now().Add(p.of.config.Discovery.Servers.RefreshInterval / 2)
+	}
+	return listedPage(ctx, p.of, p.behindPolls(p.serversWait), func() (*sas.Page[sas.Instance], error) { return p.of.api.Instances(ctx, q) })
 }
 
-// patience is how long a page's call lets polls go first.
-func (d *pacedDiscovery) patience(action string, first bool, interval time.Duration) time.Duration {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.pages == nil {
-		d.pages = make(map[string]*pageCount)
-	}
-	n := d.pages[action]
-	if n == nil {
-		n = &pageCount{}
-		d.pages[action] = n
-	}
-	if first {
-		n.last, n.now = n.now, 0
-	}
-	n.now++
-	return interval / 2 / time.Duration(max(n.last, n.now)+1)
+// ServerScans implements discovery.ScanAPI. While polls wait it takes at most every second call.
+func (p *pacedAPI) ServerScans(ctx context.Context, q sas.ServerScanQuery) (*sas.Page[sas.ServerScan], error) {
+	turn := func(ctx context.Context) error { return p.of.limiter.wait(ctx, forList) }
+	return listedPage(ctx, p.of, turn, func() (*sas.Page[sas.ServerScan], error) { return p.of.api.ServerScans(ctx, q) })
 }
 
-// behind returns a turn that comes after waiting polls, for so long at most.
-func (a *account) behind(patience time.Duration) func(context.Context) error {
-	return func(ctx context.Context) error { return a.limiter.waitBehind(ctx, patience) }
+func (p *pacedAPI) behindPolls(until time.Time) func(context.Context) error {
+	return func(ctx context.Context) error { return p.of.limiter.waitBehind(ctx, until.Sub(p.of.now())) }
 }
 
 // listedPage asks for a page of a list. Its failure says nothing of other operations: the account's

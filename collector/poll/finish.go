@@ -42,7 +42,7 @@ func (a *account) finish(s *server, start time.Time, results []scan.CallResult, 
 	a.noticeCondition(before, next, failed)
 	a.noticeProgress(before, next, now.Sub(start))
 	a.enqueue(s, now)
-	if s.offline && !a.keepsOffline(next.Target.Key(), nil) {
+	if s.offline && !a.keepsOffline(next.Target.AssetInfo, nil) {
 		a.lookForTargets()
 	}
 }

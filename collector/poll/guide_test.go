@@ -1,6 +1,7 @@
 package poll
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -136,8 +137,12 @@ func TestListsAreFresh(t *testing.T) {
 	now := now0.Time()
 	runs := sas.Task{ID: "t"}
 	over := sas.Task{ID: "t", End: now.Add(-time.Hour)}
-	read := func(of sas.Task, ago time.Duration, complete bool, unnamed int) *taskList {
-		return &taskList{last: discovery.ServerScans{Task: of, At: now.Add(-ago)}, complete: complete, unnamed: unnamed}
+	read := func(of sas.Task, ago time.Duration, complete bool, nameless int) *taskList {
+		l := &taskList{last: discovery.ServerScans{Task: of, At: now.Add(-ago)}, nameless: nameless}
+		if !complete {
+			l.last.Err = errors.New("it ended early")
+		}
+		return l
 	}
 	tests := map[string]struct {
 		list     *taskList
@@ -177,8 +182,11 @@ func TestScansThatAPollHasSeen(t *testing.T) {
 }
 
 func TestTasksThatListsCover(t *testing.T) {
-	found := discovery.Found{Tasks: discovery.List[sas.Task]{Items: []sas.Task{{ID: "a"}, {ID: "b"}}}}
-	for ids, want := range map[string]bool{"a": true, "a b": true, "": false, "a c": false, "c": false} {
-		wantEqual(t, "covers "+ids, covers(found)(&scan.Target{Server: config.Server{TaskIDs: strings.Fields(ids)}}), want)
+	tasks, none := taskAdder{found: []string{"a", "b"}}, taskAdder{}
+	for ids, want := range map[string]bool{"a": true, "a b": true, "": true, "a c": false, "c": false} {
+		_, covered := tasks.addedTo(strings.Fields(ids))
+		wantEqual(t, "covers "+ids, covered, want)
+		_, covered = none.addedTo(strings.Fields(ids))
+		wantEqual(t, "covers "+ids+" without discovered tasks", covered, false)
 	}
 }

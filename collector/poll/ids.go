@@ -30,15 +30,11 @@ func (k *taskIDKinds) wanted(now time.Time) (root, leaf bool) {
 	if k.calls < enoughAnswers || k.root+k.leaf == 0 || now.Sub(k.triedAt) >= askAgainAfter {
 		return true, true
 	}
-	leaf = k.leaf > 0
-	return k.root > 0 || !leaf, leaf
+	return k.root > 0, k.leaf > 0
 }
 
 // learn takes note of an answer to a call that asked for both.
 func (k *taskIDKinds) learn(root, leaf bool, now time.Time) {
-	if k.calls >= enoughAnswers {
-		k.triedAt = now
-	}
 	k.calls++
 	if root {
 		k.root++
@@ -46,7 +42,7 @@ func (k *taskIDKinds) learn(root, leaf bool, now time.Time) {
 	if leaf {
 		k.leaf++
 	}
-	if k.calls == enoughAnswers {
+	if k.calls >= enoughAnswers {
 		k.triedAt = now
 	}
 }
@@ -66,9 +62,6 @@ func (k *taskIDKinds) known() string {
 
 // leaves are the IDs of a server's own parts of tasks, by the root task's ID.
 func leaves(r *scan.Record) map[string]string {
-	if len(r.ServerScans) == 0 {
-		return nil
-	}
 	ids := make(map[string]string, len(r.ServerScans))
 	for _, s := range r.ServerScans {
 		if s.LeafID != "" && s.LeafID != s.TaskID {
@@ -78,66 +71,44 @@ func leaves(r *scan.Record) map[string]string {
 	return ids
 }
 
-// questions returns the calls that a poll of a server takes: its tasks share their types, so they
-// travel together, in chunks. The two IDs of a task are never parted.
-func questions(t *scan.Target, leaf map[string]string, wantRoot, wantLeaf bool) []sas.Query {
-	var list []sas.Query
-	var ids []string
-	flush := func() {
-		if len(ids) > 0 {
-			list = append(list, sas.Query{UUID: t.UUID, TaskIDs: ids, Types: t.Types})
-			ids = nil
-		}
-	}
-	if len(leaf) == 0 || !wantLeaf { // the target's own slices do
-		for some := range slices.Chunk(t.TaskIDs, maxTaskIDs) {
-			list = append(list, sas.Query{UUID: t.UUID, TaskIDs: some, Types: t.Types})
-		}
-		return list
-	}
-	for _, root := range t.TaskIDs {
-		var of []string
-		own := leaf[root]
-		if wantRoot || own == "" {
-			of = append(of, root)
-		}
-		if own != "" {
-			of = append(of, own)
-		}
-		if len(ids)+len(of) > maxTaskIDs {
-			flush()
-		}
-		ids = append(ids, of...)
-	}
-	flush()
-	return list
+// question is one call of a poll. roots are the tasks that it asks for, by whichever ID.
+type question struct {
+	sas.Query
+	roots []string
 }
 
-// rootIDs returns the root tasks of IDs, some of which are leaves'.
-func rootIDs(ids []string, leaf map[string]string) []string {
-	if len(leaf) == 0 {
-		return ids
-	}
-	roots := slices.Clone(ids)
-	for root, own := range leaf {
-		if slices.Contains(ids, own) {
-			roots = append(roots, root)
+// questions returns the calls that a poll of a server takes: its tasks share their types, so they
+// travel together, in chunks. The two IDs of a task are never parted.
+func questions(t *scan.Target, leaf map[string]string, wantRoot, wantLeaf bool) []question {
+	var list []question
+	for _, root := range t.TaskIDs {
+		var ids []string
+		own := leaf[root]
+		if wantRoot || own == "" {
+			ids = append(ids, root)
 		}
+		if wantLeaf && own != "" {
+			ids = append(ids, own)
+		}
+		if n := len(list); n == 0 || len(list[n-1].TaskIDs)+len(ids) > maxTaskIDs {
+			list = append(list, question{Query: sas.Query{UUID: t.UUID, Types: t.Types}})
+		}
+		q := &list[len(list)-1]
+		q.TaskIDs, q.roots = append(q.TaskIDs, ids...), append(q.roots, root)
 	}
-	return roots
+	return list
 }
 
 // underRoots renames what an answer says under a leaf's ID to the root's, and drops it where the
 // answer says the same under the root's, which counts. It reports which kinds of ID were answered.
 func underRoots(answer *sas.Answer, leaf map[string]string) (byRoot, byLeaf bool) {
-	rootOf := make(map[string]string, len(leaf))
+	type key struct{ task, typ string }
+	rootOf, told := make(map[string]string, len(leaf)), make(map[key]bool)
 	for root, own := range leaf {
 		rootOf[own] = root
 	}
-	type key struct{ task, typ string }
-	told := make(map[key]bool)
 	for _, s := range answer.Subtasks {
-		if _, isRoot := leaf[s.TaskID]; isRoot {
+		if leaf[s.TaskID] != "" {
 			byRoot = true
 			told[key{s.TaskID, s.Type}] = true
 		}

@@ -1,15 +1,11 @@
 package poll
 
 import (
-	"context"
+	"math"
 	"slices"
 	"time"
 
-	"github.com/go-kit/log"
-	"github.com/go-kit/log/level"
-
 	"aliyun_vulscan_exporter/collector/scan"
-	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/discovery"
 	"aliyun_vulscan_exporter/internal/sas"
 )
@@ -18,14 +14,11 @@ import (
 type taskList struct {
 	last   discovery.ServerScans // the last reading, without its scans
 	status scan.ListStatus       // of the last complete reading, but for Err
-	// complete says that the last reading was, unnamed how many entries of it name no server, or an
-	// instance that is not known.
-	complete bool
-	unnamed  int
-	names    bool // any entry names a server or an instance
-	// unheard are the scans of servers that are not watched, by key, and those of instances that
-	// are not known, by instance ID. The servers may come yet.
-	unheard map[string]sas.ServerScan
+	// scans are those of the last complete reading by server, or by instance where that is all that
+	// is said. The servers may come to be watched yet.
+	scans    map[string]sas.ServerScan
+	nameless int // scans of that reading that say neither
+	unknown  int // scans of instances that are not known
 }
 
 // listFresh is how long the list of a running task may be relied upon.
@@ -34,7 +27,7 @@ const listFresh = 15 * time.Minute
 // fresh reports whether the list can be relied upon to say all that there is to say about the
 // servers of t.
 func (l *taskList) fresh(t *sas.Task, interval time.Duration, now time.Time) bool {
-	if l == nil || !l.complete || l.unnamed > 0 {
+	if l == nil || l.last.Err != nil || l.nameless+l.unknown > 0 {
 		return false
 	}
 	if t.Ended() {
@@ -43,16 +36,20 @@ func (l *taskList) fresh(t *sas.Task, interval time.Duration, now time.Time) boo
 	return now.Sub(l.last.At) < max(listFresh, 3*interval)
 }
 
-// scanOptions returns how the lists of the account's tasks are read; nil if they are not.
-func (a *account) scanOptions(told func(discovery.ServerScans)) *discovery.ScanOptions {
-	if !a.readsLists() {
-		return nil
+// of returns what the list says of a server; asset is nil where nothing more is known of it.
+func (l *taskList) of(uuid string, asset *discovery.Server) (of sas.ServerScan, listed bool) {
+	of, listed = l.scans[scan.KeyOf(uuid)]
+	if instance := instanceOf(asset); !listed && instance != "" {
+		of, listed = l.scans[instance]
 	}
-	o := &discovery.ScanOptions{API: pacedLists{a}, Interval: a.config.Discovery.Tasks.ServerScansInterval, Told: told}
-	for _, l := range a.lists {
-		o.Known = append(o.Known, l.last)
+	return of, listed
+}
+
+func instanceOf(asset *discovery.Server) string {
+	if asset == nil {
+		return ""
 	}
-	return o
+	return asset.InstanceID
 }
 
 // readsLists reports whether the lists of tasks' servers are to be read.
@@ -60,220 +57,193 @@ func (a *account) readsLists() bool {
 	return a.config.Discovery.Tasks != nil && a.config.Discovery.Tasks.ServerScans
 }
 
-// listsTried reports whether the list of every task was tried to read. It is called with a.mu held.
-func (a *account) listsTried() bool {
+// scanOptions returns how the lists of the account's tasks are read; nil if they are not.
+func (a *account) scanOptions() *discovery.ScanOptions {
 	if !a.readsLists() {
-		return true
+		return nil
 	}
-	for _, t := range a.found.Tasks.Items {
-		if a.lists[t.ID] == nil {
-			return false
-		}
+	o := &discovery.ScanOptions{
+		API: &pacedAPI{of: a}, Interval: a.config.Discovery.Tasks.ServerScansInterval,
+		Told: func(r discovery.ServerScans) { a.find(func(f *findings) { f.lists = append(f.lists, r) }) },
 	}
-	return true
+	for _, l := range a.lists {
+		o.Known = append(o.Known, l.last)
+	}
+	return o
 }
 
-// pacedLists reads pages of tasks' lists within the account's quota: at most every second call
-// while polls wait.
-type pacedLists struct{ account *account }
+// The functions below are called with a.mu held.
 
-// ServerScans implements discovery.ScanAPI.
-func (p pacedLists) ServerScans(ctx context.Context, q sas.ServerScanQuery) (*sas.Page[sas.ServerScan], error) {
-	a := p.account
-	return listedPage(ctx, a, func(ctx context.Context) error { return a.limiter.wait(ctx, forList) },
-		func() (*sas.Page[sas.ServerScan], error) { return a.api.ServerScans(ctx, q) })
+// listsTried reports whether the list of every task was tried to read.
+func (a *account) listsTried() bool {
+	return !a.readsLists() || !slices.ContainsFunc(a.found.Tasks.Items, func(t sas.Task) bool { return a.lists[t.ID] == nil })
 }
 
-// forgetTasks drops what is known of lists of tasks that are not followed any more. It is called
-// with a.mu held.
-func (a *account) forgetTasks() {
-	followed := make(map[string]bool, len(a.found.Tasks.Items))
-	for _, t := range a.found.Tasks.Items {
-		followed[t.ID] = a.readsLists()
+// listRead takes the result of reading the list of a task's servers.
+func (a *account) listRead(r discovery.ServerScans) {
+	a.options.Events.Anomalies(a.config.Name, r.Anomalies)
+	task := r.Task.ID
+	if !slices.Contains(taskIDs(a.found), task) {
+		return // it ceased to be followed while its list was read
 	}
-	gone := false
-	for id := range a.lists {
-		if !followed[id] {
-			gone = true
-			delete(a.lists, id)
-		}
+	l := a.lists[task]
+	if l == nil {
+		l = &taskList{status: scan.ListStatus{TaskID: task}}
+		a.lists[task] = l
 	}
-	if !gone {
+	scans := r.Scans
+	r.Scans = nil
+	l.last, l.status.Err = r, r.Err
+	if r.Err != nil {
 		return
 	}
-	unfollowed := func(of scan.ServerScan) bool { return !followed[of.TaskID] }
-	for _, s := range a.servers {
-		if slices.ContainsFunc(s.latest.ServerScans, unfollowed) {
-			a.amend(s, func(r *scan.Record) { r.ServerScans = slices.DeleteFunc(slices.Clone(r.ServerScans), unfollowed) })
+	*l = taskList{last: r, status: scan.ListStatus{TaskID: task, At: r.At}, scans: make(map[string]sas.ServerScan, len(scans))}
+	for _, of := range scans {
+		l.status.ByStatus[scan.StatusPlace(of.Status)]++ // of all servers, as of other facts about tasks
+		switch key := scan.KeyOf(of.UUID); {
+		case of.UUID != "":
+			if a.options.Owns == nil || a.options.Owns(key) {
+				l.scans[key] = of
+			}
+		case of.InstanceID != "":
+			l.scans[of.InstanceID] = of
+		default:
+			l.nameless++
 		}
+	}
+	a.identify(l)
+	if l.unknown > 0 && unread(a.config.Discovery, a.found) == 0 {
+		a.options.Events.Anomalies(a.config.Name, map[sas.Anomaly]int{sas.ServerMissing: l.unknown})
+	}
+	for _, s := range a.order {
+		a.hear(s, l)
 	}
 }
 
-// listed reports whether an unfinished task lists a server. It is called with a.mu held.
-func (a *account) listed(key string) bool {
-	for i := range a.found.Tasks.Items {
-		t := &a.found.Tasks.Items[i]
-		if t.Ended() {
+// identify counts the scans of a list whose instance is not known.
+func (a *account) identify(l *taskList) {
+	l.unknown = 0
+	var known map[string]bool
+	for id, of := range l.scans {
+		if of.UUID != "" {
 			continue
 		}
-		if l := a.lists[t.ID]; l != nil {
-			if _, listed := l.unheard[key]; listed {
-				return true
+		if known == nil {
+			known = make(map[string]bool)
+			for s := range serversOf(a.found) {
+				known[s.InstanceID] = true
 			}
 		}
-		if s := a.servers[key]; s != nil && indexOfScan(s.latest, t.ID) >= 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// lookForOffline has the targets be found out again if a server that online_only alone keeps out is
-// to be watched from now on, or not any more. It is called with a.mu held.
-func (a *account) lookForOffline() {
-	for i := range a.found.Offline {
-		key := scan.KeyOf(a.found.Offline[i].UUID)
-		s := a.servers[key]
-		if (s == nil || s.offline) && (s != nil) != a.keepsOffline(key, nil) {
-			a.lookForTargets()
-			return
+		if !known[id] {
+			l.unknown++
 		}
 	}
 }
 
-// listsComplete reports whether the lists of all tasks that are followed say all that there is to
-// say. It is called with a.mu held.
-func (a *account) listsComplete(now time.Time) bool {
-	if !a.readsLists() || a.found.Tasks.Err != nil || len(a.found.Tasks.Items) == 0 {
-		return false
-	}
-	for i := range a.found.Tasks.Items {
-		if t := &a.found.Tasks.Items[i]; !a.lists[t.ID].fresh(t, a.config.Discovery.Tasks.ServerScansInterval, now) {
-			return false
-		}
-	}
-	return true
-}
-
-// listStatuses returns what is published of the lists, in the order of the tasks. It is called with
-// a.mu held.
-func (a *account) listStatuses() []scan.ListStatus {
-	var list []scan.ListStatus
-	for _, t := range a.found.Tasks.Items {
-		if l := a.lists[t.ID]; l != nil {
-			list = append(list, l.status)
-		}
-	}
-	return list
-}
-
-// review is due when the tasks were read, and now and then. It finds out whether lists still guide
-// polling: only then is there anything to plan anew. It is called with a.mu held.
-func (a *account) review(now time.Time) {
-	if a.listsComplete(now) != a.guided {
-		a.replan(now)
+// hear takes what a list says of one server.
+func (a *account) hear(s *server, l *taskList) {
+	of, listed := l.of(s.latest.Target.UUID, s.latest.Target.AssetInfo)
+	now, task := scan.InstantOf(a.now()), l.last.Task.ID
+	heard := scan.ServerScan{TaskID: task, LeafID: of.TaskID, Status: of.Status, Since: now}
+	at := slices.IndexFunc(s.latest.ServerScans, func(s scan.ServerScan) bool { return s.TaskID == task })
+	news := listed
+	switch {
+	case at < 0 && !listed:
 		return
-	}
-	a.statuses = a.listStatuses()
-}
-
-// replan finds out whether lists guide polling, and puts all servers that wait where they belong.
-// It is called with a.mu held.
-func (a *account) replan(now time.Time) {
-	a.guided = a.listsComplete(now)
-	a.statuses = a.listStatuses()
-	a.noticeUnnamed()
-	a.queue.clear()
-	for _, s := range a.order {
-		if a.guided {
-			a.confirm(s, now)
+	case at < 0:
+		came := of.Start() // to its status
+		if of.Ended() {
+			came = of.End()
 		}
-		if !s.polling {
-			a.enqueue(s, now)
+		news = !s.sawTask(task) || !seenSince(s.latest, came)
+	case listed:
+		old := s.latest.ServerScans[at]
+		if old.Status == of.Status || math.IsNaN(old.Status) && math.IsNaN(of.Status) {
+			if old.LeafID == of.TaskID {
+				return
+			}
+			heard.Since, news = old.Since, false
 		}
 	}
-}
-
-// noticeUnnamed logs when a list begins to leave open which servers some of its scans are of, and
-// when none does any more. That one names no server at all is logged by who reads it. It is called
-// with a.mu held.
-func (a *account) noticeUnnamed() {
-	task := ""
-	for _, of := range a.statuses {
-		if l := a.lists[of.TaskID]; l.complete && l.names && l.unnamed > 0 {
-			task = of.TaskID
+	if rank := rankOfNews(of.Status); news && rank < noNews {
+		if rank < s.news {
+			s.news, s.newsAt, s.began = rank, l.status.At, of.Start()
 		}
+		s.newsRead = l.status.At
 	}
-	if unread(a.config.Discovery, a.found) > 0 || (task != "") == a.unnamed {
-		return
+	scans := slices.Clone(s.latest.ServerScans)
+	switch {
+	case at < 0:
+		scans = append(scans, heard)
+	case listed:
+		scans[at] = heard
+	default:
+		scans = slices.Delete(scans, at, at+1)
 	}
-	a.unnamed = task != ""
-	a.notice(func(l log.Logger) {
-		if l = log.With(l, "kind", "server_scans"); task == "" {
-			level.Info(l).Log("msg", "the lists of the tasks' servers name all servers again")
-			return
+	a.amend(s, func(r *scan.Record) {
+		r.ServerScans = scans
+		if listed && s.news < noNews {
+			r.Due = now
 		}
-		level.Warn(l).Log("msg", "the list of a task's servers names some that are not known: all servers are polled as without it", "task_id", task)
 	})
 }
 
-// confirm takes note that complete lists say nothing new about a server: what is known of it is not
-// stale. It is called with a.mu held.
-func (a *account) confirm(s *server, now time.Time) {
-	at := scan.InstantOf(now)
-	if s.news < noNews || !s.guidable(a.config.Settings, at) {
+// sawTask reports whether a poll that succeeded has asked for a task, or an earlier process knew of
+// it.
+func (s *server) sawTask(id string) bool {
+	return s.asked != nil && slices.Contains(s.asked.TaskIDs, id) ||
+		slices.ContainsFunc(s.latest.Subtasks, func(of scan.Subtask) bool { return of.TaskID == id })
+}
+
+// seenSince reports whether a poll has succeeded since a moment by the service's clock; the zero
+// one is not known.
+func seenSince(r *scan.Record, at time.Time) bool {
+	// The clocks may differ a little, and a poll takes its time.
+	return !at.IsZero() && scan.InstantOf(at.Add(time.Minute)) < r.LastSuccess
+}
+
+// forgetTasks drops what is known of lists of tasks that are not followed any more.
+func (a *account) forgetTasks() {
+	followed := make(map[string]*taskList)
+	for _, id := range taskIDs(a.found) {
+		if l := a.lists[id]; l != nil && a.readsLists() {
+			followed[id] = l
+		}
+	}
+	if len(followed) == len(a.lists) {
 		return
 	}
-	if a.config.StaleAfter == 0 {
-		return // nothing ever is
-	}
-	// Not every time: whatever changes has to be encoded anew for scrapes.
-	if due := s.latest.Confirmed.Add(a.config.StaleAfter / 2); max(due, s.latest.LastSuccess.Add(a.config.StaleAfter/2)) <= at {
-		a.amend(s, func(r *scan.Record) { r.Confirmed = at })
+	a.lists = followed
+	unfollowed := func(of scan.ServerScan) bool { return followed[of.TaskID] == nil }
+	for _, s := range a.servers {
+		if slices.ContainsFunc(s.latest.ServerScans, unfollowed) {
+			scans := slices.DeleteFunc(slices.Clone(s.latest.ServerScans), unfollowed)
+			a.amend(s, func(r *scan.Record) { r.ServerScans = scans })
+		}
 	}
 }
 
-// plan decides when a server is due, and returns how urgent it is then. It is called with a.mu
-// held.
-func (a *account) plan(s *server, now time.Time) rank {
-	at, settings := scan.InstantOf(now), a.config.Settings
-	s.due = s.dueAlone
-	switch {
-	case s.failures > 0:
-	case s.news < noNews:
-		s.due = s.newsAt
-		return s.news
-	case a.guided && s.guidable(settings, at):
-		interval := guidedInterval(len(a.servers), a.config.RequestsPerSecond, settings)
-		start := scan.InstantOf(s.started)
-		due := spread(s.latest.Target.Key(), start, max(settings.SettledInterval, settings.StaleAfter), interval)
-		s.due = guidedDue(s.latest, start, start.Until(due), settings).Time()
-	}
-	return rankOf(s.latest, settings, at)
-}
-
-// guidable reports whether lists that say nothing new are reason enough not to poll the server.
-func (s *server) guidable(settings config.Settings, now scan.Instant) bool {
-	return s.covered && s.asked != nil && slices.Equal(s.asked.Types, s.latest.Target.Types) && guidable(s.latest, settings, now)
-}
-
-// covers returns a function that reports whether lists of discovered tasks tell of all tasks that a
-// target is asked for.
-func covers(found discovery.Found) func(*scan.Target) bool {
-	followed := make(map[string]bool, len(found.Tasks.Items))
-	for _, t := range found.Tasks.Items {
-		followed[t.ID] = true
-	}
-	known := make(map[*string]bool) // most targets share their slice of IDs
-	return func(t *scan.Target) bool {
-		if len(t.TaskIDs) == 0 {
+// listed reports whether an unfinished task lists a discovered server.
+func (a *account) listed(asset *discovery.Server) bool {
+	return slices.ContainsFunc(a.found.Tasks.Items, func(t sas.Task) bool {
+		l := a.lists[t.ID]
+		if l == nil || t.Ended() {
 			return false
 		}
-		all, seen := known[&t.TaskIDs[0]]
-		if !seen {
-			all = !slices.ContainsFunc(t.TaskIDs, func(id string) bool { return !followed[id] })
-			known[&t.TaskIDs[0]] = all
+		_, listed := l.of(asset.UUID, asset)
+		return listed
+	})
+}
+
+// lookForOffline has the targets be found out again if a server that online_only alone keeps out is
+// to be watched from now on, or not any more.
+func (a *account) lookForOffline() {
+	for i := range a.found.Offline {
+		asset := &a.found.Offline[i]
+		s := a.servers[scan.KeyOf(asset.UUID)]
+		if (s == nil || s.offline) && (s != nil) != a.keepsOffline(asset, nil) {
+			a.lookForTargets()
+			return
 		}
-		return all
 	}
 }

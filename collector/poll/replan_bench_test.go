@@ -25,7 +25,7 @@ func BenchmarkListRead(b *testing.B) {
 			}
 		}
 		list.Began, list.At = time.Now(), time.Now()
-		a.listRead(list)
+		readList(a, list)
 	}
 }
 
@@ -34,9 +34,7 @@ func BenchmarkReplan(b *testing.B) {
 	a, _ := guidedAccount(100_000)
 	b.ReportAllocs()
 	for b.Loop() {
-		a.mu.Lock()
-		a.replan(time.Now())
-		a.unlock()
+		replan(a)
 	}
 }
 
@@ -57,7 +55,7 @@ func guidedAccount(servers int) (*account, discovery.ServerScans) {
 	for i, uuid := range service.uuids {
 		list.Scans = append(list.Scans, sas.ServerScan{TaskID: task.leaves[i], UUID: uuid, Status: sas.ScanStarted})
 	}
-	a.listRead(list)
+	readList(a, list)
 	for i, s := range a.order {
 		s.polling, s.asking = true, s.latest.Target
 		a.inFlight++
@@ -65,4 +63,18 @@ func guidedAccount(servers int) (*account, discovery.ServerScans) {
 		a.finish(s, time.Now(), []scan.CallResult{{Answer: answer}}, nil)
 	}
 	return a, list
+}
+
+// readList has an account that does not run adopt the list of a task.
+func readList(a *account, list discovery.ServerScans) {
+	a.mu.Lock()
+	a.listRead(list)
+	a.unlock()
+	replan(a)
+}
+
+func replan(a *account) {
+	a.mu.Lock()
+	defer a.unlock()
+	a.replan(time.Now())
 }

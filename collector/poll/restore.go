@@ -17,7 +17,7 @@ func (a *account) restore(found discovery.Found) map[string]state.Server {
 	}
 	a.mu.Lock()
 	first := a.found.Servers.At.IsZero() // an offline server may have been watched before
-	list := targets(a.config, found, a.options.Owns, func(key string) bool { return first || a.servers[key] != nil || a.listed(key) })
+	list := targets(a.config, found, a.options.Owns, func(s *discovery.Server) bool { return first || a.servers[scan.KeyOf(s.UUID)] != nil || a.listed(s) })
 	known := !slices.ContainsFunc(list, func(t target) bool { return a.servers[t.Key()] == nil })
 	a.mu.Unlock()
 	if known {

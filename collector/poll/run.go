@@ -118,14 +118,6 @@ func (a *account) discoveredAll() bool {
 	return unread(a.config.Discovery, a.found) == 0 && a.listsTried()
 }
 
-// look has the loop look at the queue again.
-func (a *account) look() {
-	select {
-	case a.wake <- struct{}{}:
-	default:
-	}
-}
-
 // poll asks all of a server's questions and keeps what came of them. The first call has been taken
 // of the limiter already.
 func (a *account) poll(ctx context.Context, s *server) {
@@ -151,37 +143,29 @@ func (a *account) poll(ctx context.Context, s *server) {
 		results, failed = a.ask(ctx, s, turn, questions(known.Target, leaf, true, true), leaf, true)
 	}
 	a.finish(s, start, results, failed)
-	a.look()
+	signal(a.wake)
 }
 
 // ask asks questions about a server, until one is refused or cut short; failed is the last failure.
 // leaf has the IDs of its parts of tasks; both says that the questions carry both IDs of such
 // tasks.
-func (a *account) ask(ctx context.Context, s *server, turn func(context.Context) error, questions []sas.Query, leaf map[string]string, both bool) (results []scan.CallResult, failed *sas.Error) {
+func (a *account) ask(ctx context.Context, s *server, turn func(context.Context) error, questions []question, leaf map[string]string, both bool) (results []scan.CallResult, failed *sas.Error) {
 	results = make([]scan.CallResult, len(questions))
 	for i, q := range questions {
-		if refusal(failed) {
-			results[i] = scan.CallResult{Err: failed} // the rest would end in the same way
-			continue
+		results[i] = scan.CallResult{Err: failed, TaskIDs: q.roots}
+		if canceled(failed) || refusal(failed) {
+			continue // the rest would end in the same way
 		}
 		answer, err := call(ctx, a, turn, func() bool { return a.holdsBack(s) }, func() (*sas.Answer, error) {
-			return a.api.VulCheckTaskStatusDetail(ctx, q)
+			return a.api.VulCheckTaskStatusDetail(ctx, q.Query)
 		})
-		results[i] = scan.CallResult{Answer: answer, Err: err}
+		results[i].Answer, results[i].Err = answer, err
 		if err == nil {
 			a.options.Events.Anomalies(a.config.Name, answer.Anomalies)
 			a.underRoots(answer, leaf, both)
 			continue
 		}
 		failed = err
-		if canceled(failed) {
-			break
-		}
-	}
-	if failed != nil {
-		for i, q := range questions {
-			results[i].TaskIDs = rootIDs(q.TaskIDs, leaf)
-		}
 	}
 	return results, failed
 }

@@ -22,14 +22,17 @@ func (a *account) retarget(found discovery.Found) {
 	defer a.unlock()
 	a.found, a.starts = found, taskStarts(found)
 	a.forgetTasks()
-	a.identify()
-	list := targets(a.config, found, a.options.Owns, func(key string) bool { return a.keepsOffline(key, stored) })
-	gone, covered := a.servers, covers(found)
+	for _, l := range a.lists {
+		a.identify(l)
+	}
+	list := targets(a.config, found, a.options.Owns, func(s *discovery.Server) bool { return a.keepsOffline(s, stored) })
+	gone := a.servers
 	a.servers, a.order = make(map[string]*server, len(list)), make([]*server, 0, len(list))
 	var added []*scan.Entry
 	var types []string
 	for _, t := range list {
 		s := gone[t.Key()]
+		known := s != nil && instanceOf(s.latest.Target.AssetInfo) == instanceOf(t.AssetInfo)
 		if s == nil {
 			s = a.newServer(t.Target, stored, now)
 			added = append(added, s.entry)
@@ -37,23 +40,25 @@ func (a *account) retarget(found discovery.Found) {
 			delete(gone, t.Key())
 			a.renew(s, t.Target, now)
 		}
-		s.covered, s.offline = covered(t.Target), t.offline
+		s.covered, s.offline = t.covered, t.offline
+		for _, l := range a.lists {
+			if !known {
+				a.hear(s, l)
+			}
+		}
 		a.servers[t.Key()], a.order = s, append(a.order, s)
 		types = withTypes(types, t.Types)
 	}
 	left := make([]*scan.Entry, 0, len(gone))
 	for _, s := range gone {
 		s.gone = true
-		a.unhear(s)
 		left = append(left, s.entry)
 		a.noLongerFailing(s.latest.Failure)
 	}
 	a.published.Arrange(added, left)
 	a.published.Update(func(s *scan.AccountStatus) { s.Types = types })
 	a.options.Events.WatchTypes(a.config.Name, types)
-	a.hearOfNew()
 	a.replan(now)
-	a.lookForOffline()
 }
 
 // withTypes returns a list of types with those of more that it lacks.
@@ -69,8 +74,9 @@ func withTypes(types, more []string) []string {
 // keepsOffline reports whether a server stays watched that online_only alone would keep out: a
 // subtask of it is unfinished or failing, or an unfinished task lists it. It is called with a.mu
 // held.
-func (a *account) keepsOffline(key string, stored map[string]state.Server) bool {
-	if s := a.servers[key]; s != nil && s.latest.Troubled() || a.listed(key) {
+func (a *account) keepsOffline(asset *discovery.Server, stored map[string]state.Server) bool {
+	key := scan.KeyOf(asset.UUID)
+	if s := a.servers[key]; s != nil && s.latest.Troubled() || a.listed(asset) {
 		return true
 	}
 	return a.servers[key] == nil && slices.ContainsFunc(stored[key].Subtasks, func(s state.Subtask) bool {

@@ -57,6 +57,12 @@ type List[T any] struct {
 	Err error
 }
 
+// Tried reports whether the list was read, or tried to read.
+func (l List[T]) Tried() bool { return !l.At.IsZero() || l.Err != nil }
+
+// Complete reports whether the last refresh was complete.
+func (l List[T]) Complete() bool { return !l.At.IsZero() && l.Err == nil }
+
 // Found is all that is known of an account.
 type Found struct {
 	Tasks   List[sas.Task] // newest first

@@ -66,7 +66,7 @@ func signal(c chan struct{}) {
 func (a *account) adopt(ctx context.Context) {
 	confirm := time.NewTicker(a.confirmInterval())
 	defer confirm.Stop()
-	for {
+	for replan := false; ; {
 		a.mu.Lock()
 		f := a.findings
 		a.findings = findings{}
@@ -82,12 +82,17 @@ func (a *account) adopt(ctx context.Context) {
 			a.listRead(r)
 		}
 		a.lookForOffline()
-		a.replan(a.now())
+		// Of a large fleet this takes a while: not whenever tasks were read.
+		if now := a.now(); replan || len(f.lists) > 0 || a.listsComplete(now) != a.guided {
+			a.replan(now)
+		}
 		a.unlock()
 		signal(a.wake)
 		select {
 		case <-a.someFound:
+			replan = false
 		case <-confirm.C:
+			replan = true
 		case <-ctx.Done():
 			return
 		}

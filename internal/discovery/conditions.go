@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -54,7 +55,15 @@ func (l *list[T]) report(err error, took time.Duration) {
 		complete = l.known.At.UTC().Format(time.RFC3339)
 	}
 	logger.Log("msg", "the list is not complete, what was known before stays", "result", state,
-		"last_complete", complete, "entries", entries, "took", took, "err", err)
+		"last_complete", complete, "entries", entries, "took", took, "err", brief(err))
+}
+
+// brief returns an error for a line of the log that names the account already.
+func brief(err error) error {
+	if failed, ok := errors.AsType[*sas.Error](err); ok {
+		return failed.Brief()
+	}
+	return err
 }
 
 // changed reports whether a condition is another one than was logged last.

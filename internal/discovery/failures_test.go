@@ -55,6 +55,7 @@ func TestPermissionForOneOperationOnly(t *testing.T) {
 						t.Errorf("%q lacks %q", warned[0], part)
 					}
 				}
+				wantEqual(t, "how often the account is named", strings.Count(warned[0], "main"), 1)
 			})
 		})
 	}

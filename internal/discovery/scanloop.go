@@ -162,7 +162,7 @@ func (l *scanLoop) read(ctx context.Context, s *scanState) {
 func (l *scanLoop) report(r ServerScans, err error) {
 	logger := log.With(l.logger, "task_id", r.Task.ID)
 	if class, _ := failureOf(err); err != nil && class == sas.Canceled {
-		level.Debug(logger).Log("msg", "the list of a task's servers was not read", "err", err)
+		level.Debug(logger).Log("msg", "the list of a task's servers was not read", "err", brief(err))
 		return
 	}
 	var ways []string
@@ -181,8 +181,8 @@ func (l *scanLoop) report(r ServerScans, err error) {
 	case err == nil:
 		level.Debug(logger).Log("msg", "the list of a task's servers is complete", "servers", len(r.Scans), "took", r.At.Sub(r.Began))
 	case changed:
-		level.Warn(logger).Log("msg", "the list of a task's servers is of no use: its servers are polled as without it", "result", now, "err", err)
+		level.Warn(logger).Log("msg", "the list of a task's servers is of no use: its servers are polled as without it", "result", now, "err", brief(err))
 	default:
-		level.Debug(logger).Log("msg", "the list of a task's servers is of no use", "result", now, "err", err)
+		level.Debug(logger).Log("msg", "the list of a task's servers is of no use", "result", now, "err", brief(err))
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"aliyun_vulscan_exporter/collector/poll"
+	"aliyun_vulscan_exporter/collector/scan"
 	"aliyun_vulscan_exporter/internal/simulator"
 	"aliyun_vulscan_exporter/internal/state"
 )
@@ -39,7 +40,7 @@ func openState(t *testing.T, path string) *watchedState {
 	return &watchedState{Store: store}
 }
 
-func (s *watchedState) Save(batch []state.Entry) error {
+func (s *watchedState) Save(batch []state.Entry, step time.Duration) error {
 	if s.hold != nil {
 		<-s.hold
 	}
@@ -49,10 +50,10 @@ func (s *watchedState) Save(batch []state.Entry) error {
 		return errors.New("no space left on device")
 	}
 	s.batches = append(s.batches, batch)
-	return s.Store.Save(batch)
+	return s.Store.Save(batch, step)
 }
 
-func (s *watchedState) Sweep(watched func(state.Key) bool, now time.Time) (int, error) {
+func (s *watchedState) Sweep(watched func(state.Key) bool, now scan.Instant) (int, error) {
 	s.mu.Lock()
 	s.swept = make(map[state.Key]bool)
 	s.mu.Unlock()
@@ -193,7 +194,7 @@ func TestAnOlderUpdateNeverReplacesANewerOne(t *testing.T) {
 				wantEqual(t, "last success", w.value("server_last_success_timestamp_seconds")-epoch, 60)
 				wantEqual(t, "total", w.value("server_tasks"), 1)
 				stored, err := store.Restore("main")
-				if err != nil || stored[uuid(1)].TotalCount != 1 || stored[uuid(1)].Subtasks[0].Status != 1 || stored[uuid(1)].LastSuccess.Unix() != epoch+60 {
+				if err != nil || stored[uuid(1)].Total != 1 || stored[uuid(1)].Subtasks[0].Status != 1 || stored[uuid(1)].LastSuccess != 1000*(epoch+60) {
 					t.Errorf("stored: %+v %v", stored, err)
 				}
 			})

@@ -92,7 +92,7 @@ func (c *Collector) Targets() []Target {
 	var list []Target
 	for _, a := range c.store.Load().Accounts {
 		for _, g := range a.Groups() {
-			for _, r := range g.Load().List {
+			for _, r := range g.Load().List() {
 				list = append(list, Target{a.Name, r.Target})
 			}
 		}
@@ -239,7 +239,7 @@ func detailOf(a *AccountOverview, v scan.View) *Detail {
 	for _, c := range slices.Backward(v.Changes) {
 		s := c.Subtask(v.Record)
 		d.Changes = append(d.Changes, Change{
-			At: when(v, c.At()), TaskID: s.TaskID, Type: s.Type, Status: c.Status(), Code: a.codes.Text(c.Code()),
+			At: when(v, c.At()), TaskID: s.TaskID, Type: s.Type, Status: float64(c.Status), Code: c.Code(v.Record),
 		})
 	}
 	return d

@@ -43,8 +43,7 @@ type server struct {
 	askedAnew bool         // while it is polled, it came to be asked something else
 	gone      bool         // it is no server of the account any more
 
-	savedAt scan.Instant // the last success that the state has; under the stateWriter's mu
-	saving  bool         // a write of the server is under way; under the stateWriter's mu
+	savedAt scan.Instant // the last success that the state has
 }
 
 // account is one account: its servers, its quota and its polling. Accounts share nothing, so that
@@ -95,7 +94,7 @@ func newAccount(c config.Account, o *Options, w *stateWriter) *account {
 	a.policy.Types = scan.NewLabelSet(maxTypes, config.Types()...)
 	a.policy.TaskStart = func(taskID string) scan.Instant { return a.starts[taskID] }
 	a.policy.Bounded = func(limit sas.Anomaly) { o.Events.Anomalies(c.Name, map[sas.Anomaly]int{limit: 1}) }
-	a.published = scan.NewAccount(&c, a.policy.Codes)
+	a.published = scan.NewAccount(&c)
 	a.limiter = newLimiter(o.Clock.Now, a.published.Calls.Count)
 	if w != nil {
 		w.open(c.Name, a.policy.Types.Label, o.Events)

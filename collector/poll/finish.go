@@ -31,7 +31,7 @@ func (a *account) finish(s *server, start time.Time, results []scan.CallResult, 
 	a.schedule(s, start, failed, now)
 	a.plan(s, now)
 	next.Due = scan.InstantOf(s.due)
-	update := &pendingUpdate{account: a, server: s, record: next, ended: ended, failures: newFailures(before, next)}
+	update := &pendingUpdate{account: a, server: s, before: before, after: next, ended: ended}
 	if a.writer == nil || !a.writer.take(update) {
 		a.show(update)
 	}
@@ -71,36 +71,19 @@ func (a *account) schedule(s *server, start time.Time, failed *sas.Error, now ti
 
 // show publishes what a poll of a server found. It is called with a.mu held.
 func (a *account) show(u *pendingUpdate) {
-	r := u.record
+	r := u.after
 	if now := u.server.latest; r != now { // other things may be known of it by now
 		other := *r
 		other.Target, other.ServerScans, other.Confirmed = now.Target, now.ServerScans, now.Confirmed
 		r = &other
 	}
 	a.published.Publish(u.server.entry, r)
-	for typ, n := range u.failures {
+	for typ, n := range u.failures() {
 		a.options.Events.ScanFailures(a.config.Name, typ, n)
 	}
 	for _, ended := range u.ended {
 		a.options.Events.ScanEnded(a.config.Name, ended)
 	}
-}
-
-// newFailures counts the errors that next has beyond before, by type.
-func newFailures(before, next *scan.Record) map[string]float64 {
-	var failures map[string]float64
-	for _, sums := range []struct {
-		errors []scan.ErrorCount
-		sign   float64
-	}{{next.Errors, 1}, {before.Errors, -1}} {
-		for _, e := range sums.errors {
-			if failures == nil {
-				failures = make(map[string]float64)
-			}
-			failures[e.Type] += sums.sign * e.Count
-		}
-	}
-	return failures
 }
 
 // judge opens or closes the breaker. Each is logged once. It is called with a.mu held.

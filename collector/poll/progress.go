@@ -18,7 +18,8 @@ func (a *account) noticeProgress(before, next *scan.Record, took time.Duration) 
 		if next.Failure == "" {
 			level.Debug(ofServer(l, next)).Log("msg", "poll succeeded", "subtasks", len(next.Subtasks), "took", took)
 		}
-		for old, s := range next.Changed(before) {
+		for i, old := range next.Changed(before) {
+			s := &next.Subtasks[i]
 			line := log.With(l, "server", next.Target.Name, "uuid", next.Target.UUID, "task_id", s.TaskID, "type", s.Type, "status", s.Status, "code", s.Code)
 			if old == nil {
 				level.Debug(line).Log("msg", "new subtask")

@@ -17,9 +17,6 @@ const (
 	gatherFor = 100 * time.Millisecond
 	// retryAfter is the pause after a write that failed.
 	retryAfter = 10 * time.Second
-	// saveAgainAfter is how old the stored time of a server's last success may be while nothing
-	// else of it changes.
-	saveAgainAfter = 5 * time.Minute
 	// sweepEvery is how often servers that are gone are looked for, and sweepRetry how often until
 	// the lists of all accounts have been read.
 	sweepEvery, sweepRetry = time.Hour, time.Minute
@@ -34,12 +31,17 @@ type stateWriter struct {
 	clock    *scan.Clock
 	accounts func() []*account
 
-	wake chan struct{}
-	stop context.CancelFunc // nil before start
-	done chan struct{}
+	start   func() // begins to write, until close is called
+	stop    context.CancelFunc
+	running sync.WaitGroup
+	wake    chan struct{} // something is pending
 
-	mu      sync.Mutex
+	mu      sync.Mutex // taken with an account's mu held, never the other way round
 	pending map[*server]*pendingUpdate
+	writing map[*server]*pendingUpdate // not shown yet, either
+	// saveAgain is how old the stored time of a server's last success may be while nothing else of
+	// it changes.
+	saveAgain time.Duration
 
 	flushing sync.Mutex // held while a batch is written and shown
 	unsaved  map[state.Key]state.Entry
@@ -48,84 +50,72 @@ type stateWriter struct {
 
 // pendingUpdate is what polls of a server found that no reader has seen yet.
 type pendingUpdate struct {
-	account  *account
-	server   *server
-	record   *scan.Record
-	ended    []scan.Finished
-	failures map[string]float64 // new ones, by type
+	account       *account
+	server        *server
+	before, after *scan.Record
+	ended         []scan.Finished
 }
 
-// then adds a later update of the same server.
-func (u *pendingUpdate) then(later *pendingUpdate) {
-	u.record, u.ended = later.record, append(u.ended, later.ended...)
-	for typ, n := range later.failures {
-		if u.failures == nil {
-			u.failures = make(map[string]float64)
+// failures are the errors that began, by type.
+func (u *pendingUpdate) failures() map[string]float64 {
+	sums := make(map[string]float64)
+	for i, e := range u.after.Errors { // new errors come last
+		if i < len(u.before.Errors) {
+			e.Count -= u.before.Errors[i].Count
 		}
-		u.failures[typ] += n
+		if e.Count > 0 {
+			sums[e.Type] += e.Count
+		}
 	}
+	return sums
 }
 
 func newStateWriter(s State, clock *scan.Clock, accounts func() []*account) *stateWriter {
-	return &stateWriter{
-		state: s, clock: clock, accounts: accounts, wake: make(chan struct{}, 1), done: make(chan struct{}),
-		pending: make(map[*server]*pendingUpdate), unsaved: make(map[state.Key]state.Entry),
-		failures: make(map[string]map[string]float64),
-	}
-}
-
-// start begins to write, until close is called.
-func (w *stateWriter) start() {
-	if w.stop != nil {
-		return
+	w := &stateWriter{
+		state: s, clock: clock, accounts: accounts, wake: make(chan struct{}, 1), pending: make(map[*server]*pendingUpdate),
+		saveAgain: 5 * time.Minute, unsaved: make(map[state.Key]state.Entry), failures: make(map[string]map[string]float64),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	w.stop = cancel
-	go func() {
-		defer close(w.done)
-		w.run(ctx)
-	}()
+	w.start, w.stop = sync.OnceFunc(func() { w.running.Go(func() { w.run(ctx) }) }), cancel
+	return w
 }
 
 // close writes what is left, with the last success of every server, and stops.
 func (w *stateWriter) close() {
-	if w.stop != nil {
-		w.stop()
-		<-w.done
-	}
+	w.stop()
+	w.running.Wait()
+	w.saveAgain = time.Millisecond
 	for _, a := range w.accounts() {
-		w.takeAll(a)
+		a.mu.Lock()
+		for _, s := range a.servers {
+			w.take(&pendingUpdate{account: a, server: s, before: s.latest, after: s.latest})
+		}
+		a.mu.Unlock()
 	}
 	w.flush()
 	w.sweep()
 }
 
 func (w *stateWriter) run(ctx context.Context) {
-	sweep := time.NewTimer(0)
-	defer sweep.Stop()
+	sweep := time.After(0)
 	for {
-		pause := gatherFor
 		select {
 		case <-w.wake:
-		case <-sweep.C:
-			if w.sweep() {
-				sweep.Reset(sweepEvery)
-			} else {
-				sweep.Reset(sweepRetry)
+			for pause := gatherFor; sleep(ctx, pause) && !w.flush(); {
+				pause = retryAfter
 			}
-			continue
+		case <-sweep:
+			sweep = time.After(w.sweep())
 		case <-ctx.Done():
 			return
-		}
-		for sleep(ctx, pause) && !w.flush() {
-			pause = retryAfter
 		}
 	}
 }
 
-// sweep has the state forget servers that have been gone for long. It reports whether it did: until
-// every account's lists have been read, servers that are not watched yet may well be in them.
-func (w *stateWriter) sweep() bool {
+// sweep has the state forget servers that have been gone for long, and returns when to do so again.
+// Until every account's lists have been read it does not: servers that are not watched yet may well
+// be in them.
+func (w *stateWriter) sweep() (again time.Duration) {
 	watched := make(map[state.Key]bool)
 	for _, a := range w.accounts() {
 		a.mu.Lock()
@@ -136,12 +126,13 @@ func (w *stateWriter) sweep() bool {
 		}
 		a.mu.Unlock()
 		if !complete {
-			return false
+			return sweepRetry
 		}
 	}
+	now := scan.InstantOf(w.clock.Now().Add(w.clock.Step()))
 	// The state logs if it fails; the next sweep tries again.
-	_, _ = w.state.Sweep(func(key state.Key) bool { return watched[state.Key{Account: key.Account, UUID: scan.KeyOf(key.UUID)}] }, w.clock.Now().Add(w.clock.Step()))
-	return true
+	_, _ = w.state.Sweep(func(key state.Key) bool { return watched[state.Key{Account: key.Account, UUID: scan.KeyOf(key.UUID)}] }, now)
+	return sweepEvery
 }
 
 // take takes an update for writing, or reports false if there is nothing to write. It is called
@@ -151,12 +142,12 @@ func (w *stateWriter) take(u *pendingUpdate) bool {
 	defer w.mu.Unlock()
 	s := u.server
 	if before := w.pending[s]; before != nil {
-		before.then(u)
+		before.after, before.ended = u.after, append(before.ended, u.ended...)
 		return true
 	}
 	// While an earlier update is being written, this one has to wait behind it.
-	recent := s.savedAt.Until(u.record.LastSuccess) < saveAgainAfter
-	if !s.saving && recent && s.entry.Record().SameKnowledge(u.record) {
+	recent := s.savedAt.Until(u.after.LastSuccess) < w.saveAgain
+	if w.writing[s] == nil && recent && s.entry.Record.SameKnowledge(u.after) {
 		return false
 	}
 	w.pending[s] = u
@@ -167,66 +158,39 @@ func (w *stateWriter) take(u *pendingUpdate) bool {
 	return true
 }
 
-// takeAll takes all servers of an account whose last success the state does not have, as before a
-// stop.
-func (w *stateWriter) takeAll(a *account) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, s := range a.servers {
-		if w.pending[s] == nil && s.latest.LastSuccess > s.savedAt {
-			w.pending[s] = &pendingUpdate{account: a, server: s, record: s.latest}
-		}
-	}
-}
-
 // flush writes and then publishes all updates. It reports whether everything there is has been
 // written.
 func (w *stateWriter) flush() (saved bool) {
 	w.flushing.Lock()
 	defer w.flushing.Unlock()
-	updates := w.begin()
-	for _, u := range updates {
-		w.add(u)
+	w.mu.Lock()
+	w.writing, w.pending = w.pending, make(map[*server]*pendingUpdate)
+	w.mu.Unlock()
+	for _, u := range w.writing {
+		w.add(u.account.published.Name, u.after, u.failures())
 	}
 	saved = w.save()
-	for s, u := range updates {
+	for s, u := range w.writing {
 		u.account.mu.Lock()
 		u.account.show(u)
 		w.mu.Lock()
-		s.saving = false
-		if saved {
-			s.savedAt = u.record.LastSuccess
-		}
+		delete(w.writing, s)
 		w.mu.Unlock()
+		if saved {
+			s.savedAt = u.after.LastSuccess
+		}
 		u.account.unlock()
 	}
 	return saved
 }
 
-// begin returns the pending updates, which are being saved from now on.
-func (w *stateWriter) begin() map[*server]*pendingUpdate {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	updates := w.pending
-	w.pending = make(map[*server]*pendingUpdate)
-	for s := range updates {
-		s.saving = true
-	}
-	return updates
-}
-
-// add adds what an update says to what has to be saved.
-func (w *stateWriter) add(u *pendingUpdate) {
-	name := u.account.published.Name
-	e := entry(name, u.record, w.clock.Step())
+// add adds a record to what has to be saved, and new failures to the account's.
+func (w *stateWriter) add(account string, r *scan.Record, failures map[string]float64) {
+	e := state.Entry{Key: state.Key{Account: account, UUID: r.Target.Key()}, Server: *r}
 	w.unsaved[e.Key] = e
-	for typ, n := range u.failures {
-		if n != 0 {
-			w.failures[name][typ] += n
-			w.unsaved[failuresKey(name)] = failuresEntry(name, w.failures[name])
-		}
+	for typ, n := range failures {
+		w.failures[account][typ] += n
+		w.unsaved[failuresKey(account)] = w.failuresEntry(account)
 	}
 }
 
@@ -235,10 +199,11 @@ func (w *stateWriter) save() bool {
 	if len(w.unsaved) == 0 {
 		return true
 	}
-	err := w.state.Save(slices.Collect(maps.Values(w.unsaved)))
+	save := func() error { return w.state.Save(slices.Collect(maps.Values(w.unsaved)), w.clock.Step()) }
+	err := save()
 	if errors.Is(err, state.ErrReplaced) {
 		w.addEverything()
-		err = w.state.Save(slices.Collect(maps.Values(w.unsaved)))
+		err = save()
 	}
 	if err != nil {
 		return false
@@ -249,19 +214,15 @@ func (w *stateWriter) save() bool {
 
 // addEverything adds all that readers see to what has to be saved: the file is a new one.
 func (w *stateWriter) addEverything() {
-	step := w.clock.Step()
-	add := func(e state.Entry) {
-		if _, newer := w.unsaved[e.Key]; !newer {
-			w.unsaved[e.Key] = e
-		}
-	}
+	newer := maps.Clone(w.unsaved)
 	for _, a := range w.accounts() {
 		name := a.published.Name
+		w.unsaved[failuresKey(name)] = w.failuresEntry(name)
 		for _, g := range a.published.Groups() {
-			for _, r := range g.Load().List {
-				add(entry(name, r, step))
+			for _, r := range g.Load().List() {
+				w.add(name, r, nil)
 			}
 		}
-		add(failuresEntry(name, w.failures[name]))
 	}
+	maps.Copy(w.unsaved, newer)
 }

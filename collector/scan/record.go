@@ -1,10 +1,13 @@
 package scan
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"time"
 
 	"aliyun_vulscan_exporter/config"
+	"aliyun_vulscan_exporter/internal/discovery"
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
@@ -60,6 +63,29 @@ type ErrorCount struct {
 	Created    Instant
 }
 
+// Change is one change of a subtask to another status or code. There are up to maxChanges for every
+// server, so that it has to be small.
+type Change struct {
+	at      uint32 // seconds since 1970
+	subtask uint32 // place in the record's Subtasks
+	code    uint16 // place in the record's Errors, from 1; 0: none
+	Status  float32
+}
+
+// At returns when the change was seen, to the second.
+func (c Change) At() Instant { return Instant(c.at) * 1000 }
+
+// Subtask returns the subtask of r that changed. c must be one of r's changes.
+func (c Change) Subtask(r *Record) *Subtask { return &r.Subtasks[c.subtask] }
+
+// Code returns the new code as a label.
+func (c Change) Code(r *Record) string {
+	if c.code == 0 {
+		return ""
+	}
+	return r.Errors[c.code-1].Code
+}
+
 // Problem is a call that failed.
 type Problem struct {
 	At time.Time
@@ -67,6 +93,34 @@ type Problem struct {
 	Err *sas.Error
 	// UUID and Server are those of the server that was asked about.
 	UUID, Server string
+}
+
+// Target is a server that is polled: configured, discovered or both. It is never changed.
+type Target struct {
+	config.Server                   // its TaskIDs are all that it is asked for, discovered ones too
+	AssetInfo     *discovery.Server // what discovery knows of it; nil if it was not discovered
+}
+
+// Key is what tells servers apart.
+func (t *Target) Key() string { return KeyOf(t.UUID) }
+
+// KeyOf returns what tells a server apart that has this UUID, however it is spelt.
+func KeyOf(uuid string) string { return config.ServerKey(uuid) }
+
+// Same reports whether two targets are polled and shown alike.
+func (t *Target) Same(as *Target) bool {
+	asset, other := t.Asset(), as.Asset()
+	return t.UUID == as.UUID && t.Name == as.Name && slices.Equal(t.TaskIDs, as.TaskIDs) &&
+		slices.Equal(t.Types, as.Types) && maps.Equal(t.Labels, as.Labels) &&
+		(t.AssetInfo == nil) == (as.AssetInfo == nil) && asset.Same(&other)
+}
+
+// Asset returns what discovery knows of the server, all empty if that is nothing.
+func (t *Target) Asset() discovery.Server {
+	if t.AssetInfo == nil {
+		return discovery.Server{}
+	}
+	return *t.AssetInfo
 }
 
 // subtaskKey identifies a subtask among those of its server.
@@ -129,9 +183,30 @@ func (r *Record) MovedAt() Instant {
 // seen is the last moment at which the record was known to be right.
 func (r *Record) seen() Instant { return max(r.LastSuccess, r.Confirmed) }
 
-// Stale reports whether what is known is too old to be published.
-func (r *Record) Stale(now Instant, after time.Duration) bool {
-	return after > 0 && r.seen().Until(now) >= after
+// Restored returns the record of a server of which r is what an earlier process kept. It counts as
+// not polled yet, and its values are published as if it had been. If the clock was set back since,
+// nothing of it lies in the future.
+func (r *Record) Restored(t *Target, p *CodePolicy, now Instant) *Record {
+	ahead := max(0, now.Until(r.LastSuccess))
+	at := func(i Instant) Instant {
+		if i == 0 {
+			return 0
+		}
+		return min(now, i.Add(-ahead))
+	}
+	restored := &Record{Target: t, LastSuccess: at(r.LastSuccess), EmptySince: at(r.EmptySince), Total: r.Total}
+	known := newSubtaskSet()
+	for _, s := range r.Subtasks { // the types of some may share a label by now
+		s.Type, s.CodeLabel = p.Types.Label(s.Type), p.Codes.Label(s.Code)
+		s.Changed, s.StatusSince, s.Started, s.Began = at(s.Changed), at(s.StatusSince), at(s.Started), at(s.Began)
+		s.Began = cmp.Or(s.Began, s.Changed) // an older version did not keep it
+		known.put(s)
+	}
+	restored.set(known.list)
+	for _, e := range r.Errors {
+		restored.count(ErrorCount{Type: p.Types.Label(e.Type), Code: p.Codes.Label(e.Code), Count: e.Count, Created: at(e.Created)})
+	}
+	return restored
 }
 
 // View is a Record as of one moment under its account's settings. Time alone changes what it says:
@@ -168,7 +243,9 @@ func (v View) Stalled(s *Subtask) bool {
 }
 
 // Stale reports whether what is known is too old to be published.
-func (v View) Stale() bool { return v.Record.Stale(v.Now, v.Settings.StaleAfter) }
+func (v View) Stale() bool {
+	return v.Settings.StaleAfter > 0 && v.seen().Until(v.Now) >= v.Settings.StaleAfter
+}
 
 // ChangesAt returns when the view says something else although no poll ends; 0: never.
 func (v View) ChangesAt() Instant {

@@ -3,6 +3,7 @@ package collector_test
 import (
 	"errors"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -227,6 +228,28 @@ func TestWritesThatFailAreShownAndRepeated(t *testing.T) {
 	})
 }
 
+func TestAFileThatIsLostIsWrittenAnewWithEverything(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "state")
+		s := newScript()
+		s.says(1, "t/cve/1")
+		s.says(2, "t/cve/4/B")
+		s.fails(3, 500, "ServerError")
+		store := openState(t, path)
+		startKept(t, s, store, yamlOf(yamlAccount("main", "poll_interval: 30s", serversYAML(3)...)))
+		pass(10 * time.Second)
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		s.says(1, "t/cve/2")
+		pass(30 * time.Second) // only this one is polled anew
+		stored, err := store.Restore("main")
+		if err != nil || len(stored) != 4 || stored[uuid(1)].Subtasks[0].Status != 2 || stored[uuid(2)].Errors[0].Count != 1 || stored[""].Errors[0].Count != 1 {
+			t.Errorf("stored: %+v %v", stored, err)
+		}
+	})
+}
+
 func TestPollsThatFindNothingNewAreHardlyWritten(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
@@ -235,7 +258,7 @@ func TestPollsThatFindNothingNewAreHardlyWritten(t *testing.T) {
 		w := startKept(t, s, store, yamlOf(yamlAccount("main", "poll_interval: 10s\nstall_after: 10h", serverYAML(1))))
 		pass(time.Hour - time.Second)
 		wantEqual(t, "polls", len(w.questionsOf(uuid(1))), 360)
-		wantEqual(t, "written", store.written(), 12) // the first, and every five minutes
+		wantEqual(t, "written", store.written(), 24) // the first, and every five minutes, each with the sum of failures
 		wantEqual(t, "last success", w.value("server_last_success_timestamp_seconds")-epoch, 3590)
 	})
 }

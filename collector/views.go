@@ -167,12 +167,7 @@ func contains(text, search string) bool {
 }
 
 // when converts an instant to a time of the system's clock.
-func when(v scan.View, i scan.Instant) time.Time {
-	if i == 0 {
-		return time.Time{}
-	}
-	return min(i, v.Now).Add(v.Step).Time()
-}
+func when(v scan.View, i scan.Instant) time.Time { return min(i, v.Now).Add(v.Step).Time() }
 
 // stepped returns a problem whose time is one of the system's clock.
 func stepped(p *scan.Problem, step time.Duration) *scan.Problem {

@@ -42,8 +42,7 @@ type server struct {
 	probe     bool         // the poll under way tries whether credentials are accepted again
 	askedAnew bool         // while it is polled, it came to be asked something else
 	gone      bool         // it is no server of the account any more
-
-	savedAt scan.Instant // the last success that the state has
+	savedAt   scan.Instant // the last success that the state has; -1: not all that is known was saved
 }
 
 // account is one account: its servers, its quota and its polling. Accounts share nothing, so that

@@ -26,12 +26,12 @@ func (a *account) finish(s *server, start time.Time, results []scan.CallResult, 
 		return
 	}
 	before := s.latest
-	next, ended := before.Next(results, &a.policy, scan.InstantOf(now))
+	next, ended, failures := before.Next(results, &a.policy, scan.InstantOf(now))
 	s.latest = next
 	a.schedule(s, start, failed, now)
 	a.plan(s, now)
 	next.Due = scan.InstantOf(s.due)
-	update := &pendingUpdate{account: a, server: s, before: before, after: next, ended: ended}
+	update := &pendingUpdate{account: a, server: s, record: next, ended: ended, failures: failures}
 	if a.writer == nil || !a.writer.take(update) {
 		a.show(update)
 	}
@@ -71,15 +71,15 @@ func (a *account) schedule(s *server, start time.Time, failed *sas.Error, now ti
 
 // show publishes what a poll of a server found. It is called with a.mu held.
 func (a *account) show(u *pendingUpdate) {
-	r := u.after
+	r := u.record
 	if now := u.server.latest; r != now { // other things may be known of it by now
 		other := *r
 		other.Target, other.ServerScans, other.Confirmed = now.Target, now.ServerScans, now.Confirmed
 		r = &other
 	}
 	a.published.Publish(u.server.entry, r)
-	for typ, n := range u.failures() {
-		a.options.Events.ScanFailures(a.config.Name, typ, n)
+	for _, typ := range u.failures {
+		a.options.Events.ScanFailures(a.config.Name, typ, 1)
 	}
 	for _, ended := range u.ended {
 		a.options.Events.ScanEnded(a.config.Name, ended)

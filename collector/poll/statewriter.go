@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"aliyun_vulscan_exporter/collector/scan"
+	"aliyun_vulscan_exporter/internal/discovery"
 	"aliyun_vulscan_exporter/internal/state"
 )
 
@@ -17,6 +18,9 @@ const (
 	gatherFor = 100 * time.Millisecond
 	// retryAfter is the pause after a write that failed.
 	retryAfter = 10 * time.Second
+	// saveAgainAfter is how old the stored time of a server's last success may be while nothing
+	// else of it changes.
+	saveAgainAfter = 5 * time.Minute
 	// sweepEvery is how often servers that are gone are looked for, and sweepRetry how often until
 	// the lists of all accounts have been read.
 	sweepEvery, sweepRetry = time.Hour, time.Minute
@@ -39,41 +43,24 @@ type stateWriter struct {
 	mu      sync.Mutex // taken with an account's mu held, never the other way round
 	pending map[*server]*pendingUpdate
 	writing map[*server]*pendingUpdate // not shown yet, either
-	// saveAgain is how old the stored time of a server's last success may be while nothing else of
-	// it changes.
-	saveAgain time.Duration
 
-	flushing sync.Mutex // held while a batch is written and shown
-	unsaved  map[state.Key]state.Entry
+	flushing sync.Mutex                    // held while a batch is written and shown
 	failures map[string]map[string]float64 // by account and type, all that were ever counted
 }
 
 // pendingUpdate is what polls of a server found that no reader has seen yet.
 type pendingUpdate struct {
-	account       *account
-	server        *server
-	before, after *scan.Record
-	ended         []scan.Finished
-}
-
-// failures are the errors that began, by type.
-func (u *pendingUpdate) failures() map[string]float64 {
-	sums := make(map[string]float64)
-	for i, e := range u.after.Errors { // new errors come last
-		if i < len(u.before.Errors) {
-			e.Count -= u.before.Errors[i].Count
-		}
-		if e.Count > 0 {
-			sums[e.Type] += e.Count
-		}
-	}
-	return sums
+	account  *account
+	server   *server
+	record   *scan.Record
+	ended    []scan.Finished
+	failures []string // the types of subtasks that went into an error
 }
 
 func newStateWriter(s State, clock *scan.Clock, accounts func() []*account) *stateWriter {
 	w := &stateWriter{
-		state: s, clock: clock, accounts: accounts, wake: make(chan struct{}, 1), pending: make(map[*server]*pendingUpdate),
-		saveAgain: 5 * time.Minute, unsaved: make(map[state.Key]state.Entry), failures: make(map[string]map[string]float64),
+		state: s, clock: clock, accounts: accounts, wake: make(chan struct{}, 1),
+		pending: make(map[*server]*pendingUpdate), failures: make(map[string]map[string]float64),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.start, w.stop = sync.OnceFunc(func() { w.running.Go(func() { w.run(ctx) }) }), cancel
@@ -84,14 +71,7 @@ func newStateWriter(s State, clock *scan.Clock, accounts func() []*account) *sta
 func (w *stateWriter) close() {
 	w.stop()
 	w.running.Wait()
-	w.saveAgain = time.Millisecond
-	for _, a := range w.accounts() {
-		a.mu.Lock()
-		for _, s := range a.servers {
-			w.take(&pendingUpdate{account: a, server: s, before: s.latest, after: s.latest})
-		}
-		a.mu.Unlock()
-	}
+	w.takeAll(false)
 	w.flush()
 	w.sweep()
 }
@@ -141,88 +121,155 @@ func (w *stateWriter) take(u *pendingUpdate) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := u.server
-	if before := w.pending[s]; before != nil {
-		before.after, before.ended = u.after, append(before.ended, u.ended...)
-		return true
-	}
-	// While an earlier update is being written, this one has to wait behind it.
-	recent := s.savedAt.Until(u.after.LastSuccess) < w.saveAgain
-	if w.writing[s] == nil && recent && s.entry.Record.SameKnowledge(u.after) {
+	// While an earlier update waits or is being written, this one has to wait behind it.
+	first := w.pending[s] == nil && w.writing[s] == nil
+	if first && s.savedAt.Until(u.record.LastSuccess) < saveAgainAfter && s.entry.Record.SameKnowledge(u.record) {
 		return false
 	}
-	w.pending[s] = u
+	w.put(u)
+	return true
+}
+
+// takeAll takes all servers of whose last success the state does not know; of a new file that is
+// all. The state then has them as polls know them.
+func (w *stateWriter) takeAll(newFile bool) {
+	for _, a := range w.accounts() {
+		a.mu.Lock()
+		w.mu.Lock()
+		for _, s := range a.servers {
+			if newFile || s.latest.LastSuccess > s.savedAt {
+				w.put(&pendingUpdate{account: a, server: s, record: s.latest})
+			}
+		}
+		w.mu.Unlock()
+		a.mu.Unlock()
+	}
+}
+
+// put is called with w.mu held.
+func (w *stateWriter) put(u *pendingUpdate) {
+	if before := w.pending[u.server]; before != nil {
+		u.ended, u.failures = append(before.ended, u.ended...), append(before.failures, u.failures...)
+	}
+	w.pending[u.server] = u
 	select {
 	case w.wake <- struct{}{}:
 	default:
 	}
-	return true
 }
 
 // flush writes and then publishes all updates. It reports whether everything there is has been
-// written.
-func (w *stateWriter) flush() (saved bool) {
+// written; what has not is pending again.
+func (w *stateWriter) flush() bool {
 	w.flushing.Lock()
 	defer w.flushing.Unlock()
+	err := w.write()
+	if errors.Is(err, state.ErrReplaced) {
+		w.takeAll(true)
+		err = w.write()
+	}
+	if err != nil {
+		w.takeAll(false)
+	}
+	return err == nil
+}
+
+// write writes all updates together, and shows them. The state logs if it fails.
+func (w *stateWriter) write() error {
 	w.mu.Lock()
 	w.writing, w.pending = w.pending, make(map[*server]*pendingUpdate)
 	w.mu.Unlock()
-	for _, u := range w.writing {
-		w.add(u.account.published.Name, u.after, u.failures())
+	if len(w.writing) == 0 {
+		return nil
 	}
-	saved = w.save()
+	batch := make([]state.Entry, 0, len(w.writing)+len(w.failures))
+	for _, u := range w.writing {
+		name := u.account.published.Name
+		batch = append(batch, state.Entry{Key: state.Key{Account: name, UUID: u.record.Target.Key()}, Server: *u.record})
+		for _, typ := range u.failures {
+			w.failures[name][typ]++
+		}
+	}
+	for name := range w.failures {
+		batch = append(batch, w.failuresEntry(name))
+	}
+	err := w.state.Save(batch, w.clock.Step())
 	for s, u := range w.writing {
 		u.account.mu.Lock()
 		u.account.show(u)
+		s.savedAt = u.record.LastSuccess
+		if err != nil {
+			s.savedAt = -1
+		}
 		w.mu.Lock()
 		delete(w.writing, s)
 		w.mu.Unlock()
-		if saved {
-			s.savedAt = u.after.LastSuccess
-		}
 		u.account.unlock()
 	}
-	return saved
+	return err
 }
 
-// add adds a record to what has to be saved, and new failures to the account's.
-func (w *stateWriter) add(account string, r *scan.Record, failures map[string]float64) {
-	e := state.Entry{Key: state.Key{Account: account, UUID: r.Target.Key()}, Server: *r}
-	w.unsaved[e.Key] = e
-	for typ, n := range failures {
-		w.failures[account][typ] += n
-		w.unsaved[failuresKey(account)] = w.failuresEntry(account)
+// restore reads what the state has of servers that the account does not know.
+func (a *account) restore(found discovery.Found) map[string]scan.Record {
+	if a.writer == nil {
+		return nil
 	}
+	a.mu.Lock()
+	first := a.found.Servers.At.IsZero() // an offline server may have been watched before
+	list := targets(a.config, found, a.options.Owns, func(key string) bool { return first || a.servers[key] != nil || a.listed(key) })
+	known := !slices.ContainsFunc(list, func(t target) bool { return a.servers[t.Key()] == nil })
+	a.mu.Unlock()
+	if known {
+		return nil
+	}
+	return a.writer.restore(a.config.Name)
 }
 
-// save writes what is not saved yet. The state logs if it fails.
-func (w *stateWriter) save() bool {
-	if len(w.unsaved) == 0 {
-		return true
-	}
-	save := func() error { return w.state.Save(slices.Collect(maps.Values(w.unsaved)), w.clock.Step()) }
-	err := save()
-	if errors.Is(err, state.ErrReplaced) {
-		w.addEverything()
-		err = save()
-	}
-	if err != nil {
-		return false
-	}
-	clear(w.unsaved)
-	return true
-}
-
-// addEverything adds all that readers see to what has to be saved: the file is a new one.
-func (w *stateWriter) addEverything() {
-	newer := maps.Clone(w.unsaved)
-	for _, a := range w.accounts() {
-		name := a.published.Name
-		w.unsaved[failuresKey(name)] = w.failuresEntry(name)
-		for _, g := range a.published.Groups() {
-			for _, r := range g.Load().List() {
-				w.add(name, r, nil)
-			}
+// restore returns what the state has of an account's servers, by key. The state logs if it fails.
+func (w *stateWriter) restore(account string) map[string]scan.Record {
+	stored, _ := w.state.Restore(account)
+	servers := make(map[string]scan.Record, len(stored))
+	for uuid, s := range stored {
+		if other, twice := servers[scan.KeyOf(uuid)]; !twice || other.LastSuccess < s.LastSuccess {
+			servers[scan.KeyOf(uuid)] = s
 		}
 	}
-	maps.Copy(w.unsaved, newer)
+	return servers
+}
+
+// open makes an account's failures known to events as they were counted by earlier processes, or
+// before it left the configuration. label bounds the types: each process may have met others.
+func (w *stateWriter) open(account string, label func(typ string) string, events Events) {
+	w.flushing.Lock()
+	defer w.flushing.Unlock()
+	failures := w.failures[account]
+	if failures == nil {
+		failures = make(map[string]float64)
+		stored := w.restore(account)
+		if counted, known := stored[failuresKey(account).UUID]; known { // else a version wrote it that did not count them
+			stored = map[string]scan.Record{"": counted}
+		}
+		for _, s := range stored {
+			for _, e := range s.Errors {
+				failures[label(e.Type)] += e.Count
+			}
+		}
+		w.failures[account] = failures
+	}
+	for typ, n := range failures {
+		events.ScanFailures(account, typ, n)
+	}
+}
+
+// failuresKey is where the state has the sum of an account's failures. It is the sum of what was
+// ever counted, not of what is watched: a counter that falls when a server leaves would look like
+// new failures.
+func failuresKey(account string) state.Key { return state.Key{Account: account} }
+
+func (w *stateWriter) failuresEntry(account string) state.Entry {
+	e := state.Entry{Key: failuresKey(account), Server: scan.Record{Total: -1}}
+	for _, typ := range slices.Sorted(maps.Keys(w.failures[account])) { // their labels are given out in this order
+		e.Server.Errors = append(e.Server.Errors, scan.ErrorCount{Type: typ, Count: w.failures[account][typ]})
+	}
+	return e
 }

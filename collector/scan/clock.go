@@ -25,8 +25,13 @@ func (i Instant) Time() time.Time {
 	return time.UnixMilli(int64(i))
 }
 
-// Add returns the moment d later.
-func (i Instant) Add(d time.Duration) Instant { return i + Instant(d.Milliseconds()) }
+// Add returns the moment d later; 0 stays none.
+func (i Instant) Add(d time.Duration) Instant {
+	if i == 0 {
+		return 0
+	}
+	return i + Instant(d.Milliseconds())
+}
 
 // Until returns how much time passes from i to a later moment.
 func (i Instant) Until(later Instant) time.Duration {

@@ -31,11 +31,11 @@ type Finished struct {
 	Took         time.Duration
 }
 
-// Next returns what is known after a poll, of which there is one result a question, and the
-// subtasks that completed. A successful answer replaces all that an earlier one to the same
-// question said; a failed one changes no subtask.
-func (r *Record) Next(results []CallResult, p *CodePolicy, now Instant) (*Record, []Finished) {
-	next := *r
+// Next returns what is known after a poll, of which there is one result a question. ended are the
+// subtasks that completed, failed the types of those that went into an error. A successful answer
+// replaces all that an earlier one to the same question said; a failed one changes no subtask.
+func (r *Record) Next(results []CallResult, p *CodePolicy, now Instant) (next *Record, ended []Finished, failed []string) {
+	next = new(*r)
 	next.Polled, next.Failure = true, ""
 	before, known := index(r.Subtasks), newSubtaskSet()
 	for i, result := range results {
@@ -69,7 +69,8 @@ func (r *Record) Next(results []CallResult, p *CodePolicy, now Instant) (*Record
 		}
 	}
 	next.set(known.list)
-	return &next, next.note(r, now)
+	ended, failed = next.note(r, now)
+	return next, ended, failed
 }
 
 // tells reports whether call i was to tell of s: it asked for its task or, if s is of a task with
@@ -172,9 +173,9 @@ func markSuperseded(subtasks []Subtask) {
 	}
 }
 
-// note counts the errors that subtasks went into since before, adds what has changed to the
-// server's changes, and returns the subtasks that completed.
-func (r *Record) note(before *Record, now Instant) (ended []Finished) {
+// note counts the errors that subtasks went into since before, and adds what has changed to the
+// server's changes. It returns what Next does.
+func (r *Record) note(before *Record, now Instant) (ended []Finished, failed []string) {
 	var fresh []Change
 	for i, old := range r.Changed(before) {
 		s := &r.Subtasks[i]
@@ -186,6 +187,7 @@ func (r *Record) note(before *Record, now Instant) (ended []Finished) {
 			e := ErrorCount{Type: s.Type, Code: s.CodeLabel, Created: now}
 			if old == nil || old.Code != s.Code {
 				e.Count = 1
+				failed = append(failed, s.Type)
 			}
 			c.code = uint16(r.count(e))
 		}
@@ -196,7 +198,7 @@ func (r *Record) note(before *Record, now Instant) (ended []Finished) {
 		all := slices.Concat(r.Changes, fresh)
 		r.Changes = slices.Clone(all[max(0, len(all)-maxChanges):])
 	}
-	return ended
+	return ended, failed
 }
 
 // count adds to the record's errors, and returns the place of the sum among them, from 1.

@@ -25,6 +25,7 @@ type history struct {
 	starts   map[string]Instant
 	bounded  map[sas.Anomaly]int
 	finished []Finished
+	failed   []string
 }
 
 func newHistory() *history {
@@ -50,8 +51,9 @@ func (h *history) poll(minutes int, questions ...string) {
 		results = append(results, CallResult{Answer: answer(q)})
 	}
 	var ended []Finished
-	h.Record, ended = h.Next(results, &h.policy, minute(minutes))
-	h.finished = append(h.finished, ended...)
+	var failed []string
+	h.Record, ended, failed = h.Next(results, &h.policy, minute(minutes))
+	h.finished, h.failed = append(h.finished, ended...), append(h.failed, failed...)
 }
 
 func answer(text string) *sas.Answer {
@@ -150,10 +152,13 @@ func TestErrorsAreCountedWhenTheyBegin(t *testing.T) {
 				h.poll(i, p)
 			}
 			var got []string
+			sum := 0.0
 			for _, e := range h.Errors {
 				got = append(got, fmt.Sprintf("%s=%v", e.Code, e.Count))
+				sum += e.Count
 			}
 			wantEqual(t, "errors", strings.Join(got, " "), tt.want)
+			wantEqual(t, "failures that were told", len(h.failed), sum)
 		})
 	}
 }
@@ -290,7 +295,7 @@ func TestTasksThatAreAskedForInAnotherCallStay(t *testing.T) {
 		{TaskID: "16190386", Type: "cve", Status: 1, Changed: 8, Question: 1},
 	}}
 	answer := &sas.Answer{Subtasks: []sas.Subtask{{TaskID: "a", Type: "cve", Status: 4, Code: "X"}}}
-	next, _ := before.Next([]CallResult{
+	next, _, _ := before.Next([]CallResult{
 		{Err: &sas.Error{Result: "timeout"}, TaskIDs: []string{"b"}}, {Answer: answer, TaskIDs: []string{"a"}},
 	}, &newHistory().policy, 100)
 	got := map[string]Instant{}

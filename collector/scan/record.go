@@ -188,12 +188,7 @@ func (r *Record) seen() Instant { return max(r.LastSuccess, r.Confirmed) }
 // nothing of it lies in the future.
 func (r *Record) Restored(t *Target, p *CodePolicy, now Instant) *Record {
 	ahead := max(0, now.Until(r.LastSuccess))
-	at := func(i Instant) Instant {
-		if i == 0 {
-			return 0
-		}
-		return min(now, i.Add(-ahead))
-	}
+	at := func(i Instant) Instant { return min(now, i.Add(-ahead)) }
 	restored := &Record{Target: t, LastSuccess: at(r.LastSuccess), EmptySince: at(r.EmptySince), Total: r.Total}
 	known := newSubtaskSet()
 	for _, s := range r.Subtasks { // the types of some may share a label by now
@@ -223,23 +218,15 @@ type View struct {
 // never in the future.
 func (v View) Unix(i Instant) float64 { return float64(min(i, v.Now).Add(v.Step)) / 1000 }
 
-// blind reports whether the exporter cannot see the server's scans now, as before its first poll
-// too: then a subtask counts as stalled no more and no less than when it was last seen.
-func (v View) blind() bool {
-	return v.Refused || v.Failure != "" || !v.Polled || v.Due != 0 && v.Due.Until(v.Now) > v.Settings.StallAfter
-}
-
 // Stalled reports whether an unfinished subtask has kept its status for stall_after, and no newer
-// scan has answered it.
+// scan has answered it. While the exporter cannot see the server's scans, as before its first poll
+// too, a subtask counts as stalled no more and no less than when it was last seen.
 func (v View) Stalled(s *Subtask) bool {
-	if !s.Unfinished() || s.Superseded {
-		return false
-	}
 	asOf := v.Now
-	if v.blind() {
+	if v.Refused || v.Failure != "" || !v.Polled || v.Due != 0 && v.Due.Until(v.Now) > v.Settings.StallAfter {
 		asOf = v.LastSuccess
 	}
-	return s.StatusSince.Until(asOf) >= v.Settings.StallAfter
+	return s.Unfinished() && !s.Superseded && s.StatusSince.Until(asOf) >= v.Settings.StallAfter
 }
 
 // Stale reports whether what is known is too old to be published.
@@ -261,9 +248,7 @@ func (v View) ChangesAt() Instant {
 	for i := range v.Subtasks {
 		if s := &v.Subtasks[i]; s.Unfinished() && !s.Superseded {
 			soonest(s.StatusSince.Add(v.Settings.StallAfter))
-			if v.Due != 0 {
-				soonest(v.Due.Add(v.Settings.StallAfter) + 1)
-			}
+			soonest(v.Due.Add(v.Settings.StallAfter) + 1)
 		}
 	}
 	return first

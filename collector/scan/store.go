@@ -150,6 +150,9 @@ func (a *Account) Update(change func(*AccountStatus)) {
 func (a *Account) Publish(e *Entry, r *Record) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if e.Record == r {
+		return
+	}
 	e.Record = r
 	if e.group != nil {
 		e.group.publish()

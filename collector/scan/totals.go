@@ -43,10 +43,8 @@ func ServerScanNames() []string {
 
 // StatusPlace returns the place of a reported status among StatusNames, and among ServerScanNames.
 func StatusPlace(status float64) int {
-	for i := range statuses - 1 {
-		if status == float64(i) {
-			return i
-		}
+	if place := int(status); float64(place) == status && 0 <= place && place < statuses {
+		return place
 	}
 	return statuses - 1
 }

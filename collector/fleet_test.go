@@ -81,6 +81,6 @@ func (f *largeFleet) answered(i int, before *scan.Record) *scan.Record {
 		}
 		a.Subtasks = append(a.Subtasks, s)
 	}
-	next, _, _ := before.Next([]scan.CallResult{{Answer: a}}, &f.policy, scan.InstantOf(time.Now()))
+	next, _ := before.Next([]scan.CallResult{{Answer: a}}, &f.policy, scan.InstantOf(time.Now()))
 	return next
 }

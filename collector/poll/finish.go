@@ -26,12 +26,12 @@ func (a *account) finish(s *server, start time.Time, results []scan.CallResult, 
 		return
 	}
 	before := s.latest
-	next, ended, failures := before.Next(results, &a.policy, scan.InstantOf(now))
+	next, steps := before.Next(results, &a.policy, scan.InstantOf(now))
 	s.latest = next
 	a.schedule(s, start, failed, now)
 	a.plan(s, now)
 	next.Due = scan.InstantOf(s.due)
-	update := &pendingUpdate{account: a, server: s, record: next, ended: ended, failures: failures}
+	update := &pendingUpdate{account: a, server: s, record: next, steps: steps}
 	if a.writer == nil || !a.writer.take(update) {
 		a.show(update)
 	}
@@ -40,7 +40,7 @@ func (a *account) finish(s *server, start time.Time, results []scan.CallResult, 
 	}
 	a.judge(failed, now)
 	a.noticeCondition(before, next, failed)
-	a.noticeProgress(before, next, now.Sub(start))
+	a.noticeProgress(next, steps, now.Sub(start))
 	a.enqueue(s, now)
 	if s.offline && !a.keepsOffline(next.Target.Key(), nil) {
 		a.lookForTargets()
@@ -78,11 +78,13 @@ func (a *account) show(u *pendingUpdate) {
 		r = &other
 	}
 	a.published.Publish(u.server.entry, r)
-	for _, typ := range u.failures {
-		a.options.Events.ScanFailures(a.config.Name, typ, 1)
-	}
-	for _, ended := range u.ended {
-		a.options.Events.ScanEnded(a.config.Name, ended)
+	for _, step := range u.steps {
+		if step.Failed() {
+			a.options.Events.ScanFailures(a.config.Name, step.Type, 1)
+		}
+		if took, completed := step.Completed(); completed {
+			a.options.Events.ScanEnded(a.config.Name, step.Type, step.TaskID, took)
+		}
 	}
 }
 

@@ -106,7 +106,7 @@ func follow(ends [][4]time.Duration, rate float64, next func(*scan.Record, scan.
 				left--
 			}
 		}
-		s.latest, _, _ = s.latest.Next([]scan.CallResult{{Answer: answer}}, codes, scan.InstantOf(now))
+		s.latest, _ = s.latest.Next([]scan.CallResult{{Answer: answer}}, codes, scan.InstantOf(now))
 		wait, urgency := next(s.latest, scan.InstantOf(now))
 		s.due = now.Add(wait)
 		q.push(s, urgency)

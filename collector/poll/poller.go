@@ -39,7 +39,7 @@ type Events interface {
 	// ScanFailures is told of subtasks that went into an error code, ScanEnded of each that
 	// completed.
 	ScanFailures(account, typ string, count float64)
-	ScanEnded(account string, f scan.Finished)
+	ScanEnded(account, typ, taskID string, took time.Duration)
 }
 
 // State keeps what is known over restarts; *state.Store is one. It logs its own troubles.

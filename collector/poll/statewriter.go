@@ -50,11 +50,10 @@ type stateWriter struct {
 
 // pendingUpdate is what polls of a server found that no reader has seen yet.
 type pendingUpdate struct {
-	account  *account
-	server   *server
-	record   *scan.Record
-	ended    []scan.Finished
-	failures []string // the types of subtasks that went into an error
+	account *account
+	server  *server
+	record  *scan.Record
+	steps   []scan.Step
 }
 
 func newStateWriter(s State, clock *scan.Clock, accounts func() []*account) *stateWriter {
@@ -149,7 +148,7 @@ func (w *stateWriter) takeAll(newFile bool) {
 // put is called with w.mu held.
 func (w *stateWriter) put(u *pendingUpdate) {
 	if before := w.pending[u.server]; before != nil {
-		u.ended, u.failures = append(before.ended, u.ended...), append(before.failures, u.failures...)
+		u.steps = append(before.steps, u.steps...)
 	}
 	w.pending[u.server] = u
 	select {
@@ -186,8 +185,10 @@ func (w *stateWriter) write() error {
 	for _, u := range w.writing {
 		name := u.account.published.Name
 		batch = append(batch, state.Entry{Key: state.Key{Account: name, UUID: u.record.Target.Key()}, Server: *u.record})
-		for _, typ := range u.failures {
-			w.failures[name][typ]++
+		for _, step := range u.steps {
+			if step.Failed() {
+				w.failures[name][step.Type]++
+			}
 		}
 	}
 	for name := range w.failures {

@@ -28,9 +28,9 @@ func known() *scan.Record {
 	return &scan.Record{
 		Target: &scan.Target{Server: config.Server{UUID: "u"}}, LastSuccess: at(1), Total: 3,
 		Subtasks: []scan.Subtask{
-			{TaskID: "old", Type: "cve", Status: 4, Code: "A", CodeLabel: "A", Changed: at(9), StatusSince: at(10), Started: at(12), Began: at(30), Question: 1, Superseded: true},
 			{TaskID: "new", Type: "cve", Status: 4, Changed: at(5), StatusSince: at(5), Began: at(20)},
 			{TaskID: "new", Type: "sca", Status: 2, Changed: at(4), StatusSince: at(4), Started: at(4), Began: at(20)},
+			{TaskID: "old", Type: "cve", Status: 4, Code: "A", CodeLabel: "A", Changed: at(9), StatusSince: at(10), Started: at(12), Began: at(30), Question: 1, Superseded: true},
 		},
 		Errors: []scan.ErrorCount{{Type: "cve", Code: "A", Count: 7, Created: at(9)}},
 	}
@@ -118,8 +118,8 @@ func TestASubtaskOfAnOlderVersionsStateBeganWhenItChanged(t *testing.T) {
 		old.Subtasks[i].Began = 0
 	}
 	got := old.Restored(r.Target, somePolicy(), now0)
-	wantEqual(t, "beginning", got.Subtasks[0].Began, r.Subtasks[0].Changed)
-	wantEqual(t, "superseded", got.Subtasks[0].Superseded, true)
+	wantEqual(t, "beginning", got.Subtasks[2].Began, r.Subtasks[2].Changed)
+	wantEqual(t, "superseded", got.Subtasks[2].Superseded, true)
 }
 
 func TestTypesOfAStateAreBounded(t *testing.T) {

@@ -17,7 +17,7 @@ func BenchmarkNext(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				now++
-				r, _, _ = r.Next(results, &h.policy, now)
+				r, _ = r.Next(results, &h.policy, now)
 			}
 			if len(r.Subtasks) != subtasks {
 				b.Fatalf("%d subtasks", len(r.Subtasks))

@@ -61,7 +61,7 @@ func TestTheOldestChangesGo(t *testing.T) {
 	wantEqual(t, "the newest", h.Changes[19].At(), minute(49))
 	var text strings.Builder
 	for i := range 30 {
-		fmt.Fprintf(&text, "t%d/cve/1 ", i)
+		fmt.Fprintf(&text, "t%02d/cve/1 ", i)
 	}
 	h.poll(60, text.String())
 	wantEqual(t, "changes of a poll with more", strings.HasPrefix(h.changes(), "t10/cve/1/@60 "), true)
@@ -81,20 +81,18 @@ func TestChangesOfVeryManySubtasksAreTheirs(t *testing.T) {
 	wantEqual(t, "changes", h.changes(), "last/cve/1/@1 last/cve/2/@2")
 }
 
-func TestChangedYieldsWhatIsReportedOtherwise(t *testing.T) {
+func TestStepsAreWhatIsReportedOtherwise(t *testing.T) {
 	h := newHistory()
 	h.poll(0, "a/cve/1 b/cve/4 c/cve/word/A")
-	before := h.Record
+	wantEqual(t, "steps at first", len(h.steps), 3)
+	h.steps = nil
 	h.poll(1, "b/cve/4 a/cve/2 d/cve/0 c/cve/word/A")
 	var got []string
-	for i, old := range h.Changed(before) {
-		got = append(got, fmt.Sprintf("%s from %v", h.Subtasks[i].TaskID, old != nil && old.Status == 1))
+	for _, s := range h.steps {
+		got = append(got, fmt.Sprintf("%s from %v", s.TaskID, s.Before != nil && s.Before.Status == 1))
 	}
-	wantEqual(t, "changed", got, []string{"a from true", "d from false"})
-	for range h.Changed(h.Record) {
-		t.Error("a record differs from itself")
-	}
-	for range h.Changed(before) {
-		break // must not go on
-	}
+	wantEqual(t, "steps", got, []string{"a from true", "d from false"})
+	h.poll(2, "!x")
+	h.poll(3, "b/cve/4 a/cve/2 d/cve/0 c/cve/word/A")
+	wantEqual(t, "steps of polls that find nothing new", len(h.steps), 2)
 }

@@ -2,9 +2,10 @@ package scan
 
 import (
 	"cmp"
-	"iter"
+	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"aliyun_vulscan_exporter/internal/sas"
@@ -25,26 +26,39 @@ type CallResult struct {
 	TaskIDs []string // root tasks that were asked for; needed where any call of the poll failed
 }
 
-// Finished is a subtask that completed, and how long that took.
-type Finished struct {
-	TaskID, Type string
-	Took         time.Duration
+// Step is a subtask that a poll found new, or with another status or code.
+type Step struct {
+	*Subtask          // as it is now
+	Before   *Subtask // nil: it is new
+	At       Instant
 }
 
-// Next returns what is known after a poll, of which there is one result a question. ended are the
-// subtasks that completed, failed the types of those that went into an error. A successful answer
-// replaces all that an earlier one to the same question said; a failed one changes no subtask.
-func (r *Record) Next(results []CallResult, p *CodePolicy, now Instant) (next *Record, ended []Finished, failed []string) {
-	next = new(*r)
+// Failed reports whether the subtask went into an error.
+func (s Step) Failed() bool { return s.Code != "" && (s.Before == nil || s.Before.Code != s.Code) }
+
+// Completed reports whether the subtask completed, and how long it took since it was first seen
+// unfinished.
+func (s Step) Completed() (took time.Duration, completed bool) {
+	if s.Before == nil || !s.Before.Unfinished() || s.Unfinished() {
+		return 0, false
+	}
+	return max(0, s.Before.Started.Until(s.At)), true
+}
+
+// Next returns what is known after a poll, of which there is one result a question, and what that
+// changed. A successful answer replaces all that an earlier one to the same question said; a failed
+// one changes no subtask. Where answers to two questions name the same main task, the later counts.
+func (r *Record) Next(results []CallResult, p *CodePolicy, now Instant) (*Record, []Step) {
+	next := *r
 	next.Polled, next.Failure = true, ""
-	before, known := index(r.Subtasks), newSubtaskSet()
+	before, known := index(r.Subtasks), make(map[subtaskKey]*Subtask)
 	for i, result := range results {
 		if result.Answer == nil {
 			next.Failure = result.Err.Result
 			next.Problem = &Problem{At: now.Time(), Err: result.Err, UUID: r.Target.UUID, Server: r.Target.Name}
-			for k := range r.Subtasks {
-				if tells(results, i, &r.Subtasks[k]) {
-					known.put(r.Subtasks[k])
+			for key, s := range before {
+				if tells(results, i, s) {
+					known[key] = s
 				}
 			}
 			continue
@@ -52,25 +66,24 @@ func (r *Record) Next(results []CallResult, p *CodePolicy, now Instant) (next *R
 		next.Total = result.Answer.TotalCount
 		for _, reported := range result.Answer.Subtasks {
 			reported.Type = p.label(p.Types, reported.Type, TypeLimit)
-			old := before[subtaskKey{reported.TaskID, reported.Type}]
-			if s, says := r.updated(old, reported, p, now); says {
+			key := subtaskKey{reported.TaskID, reported.Type}
+			if s := r.updated(before[key], reported, p, now); s != nil {
 				s.Question = uint16(i)
-				known.put(s)
+				known[key] = s
 			}
 		}
 	}
 	if next.Failure == "" {
 		next.LastSuccess, next.EmptySince = now, 0
-		if len(known.list) == 0 {
+		if len(known) == 0 {
 			next.EmptySince = cmp.Or(r.EmptySince, now)
 		}
 		if r.Problem != nil && now.Time().Sub(r.Problem.At) > problemAge {
 			next.Problem = nil
 		}
 	}
-	next.set(known.list)
-	ended, failed = next.note(r, now)
-	return next, ended, failed
+	next.set(known)
+	return &next, next.note(r, before, now)
 }
 
 // tells reports whether call i was to tell of s: it asked for its task or, if s is of a task with
@@ -84,19 +97,19 @@ func tells(results []CallResult, i int, s *Subtask) bool {
 	return by == i || by < 0
 }
 
-// updated returns a reported subtask with its history, which is that of old (nil: none). says is
-// false for one that says nothing.
-func (r *Record) updated(old *Subtask, reported sas.Subtask, p *CodePolicy, now Instant) (s Subtask, says bool) {
+// updated returns a reported subtask with its history, which is that of old (nil: none); nil for
+// one that says nothing.
+func (r *Record) updated(old *Subtask, reported sas.Subtask, p *CodePolicy, now Instant) *Subtask {
 	code := p.errorCode(reported.Code)
 	if math.IsNaN(reported.Status) && code == "" {
-		return s, false
+		return nil
 	}
 	if old == nil {
 		// The configuration's own strings, where they say the same, let the answer's memory go.
 		id, typ := same(reported.TaskID, r.Target.TaskIDs), same(reported.Type, r.Target.Types)
 		old = &Subtask{TaskID: id, Type: typ, Status: sas.StatusComplete, Changed: now, StatusSince: now, Began: now}
 	}
-	s = *old
+	s := *old
 	if !sameStatus(old.Status, reported.Status) {
 		s.Status, s.StatusSince, s.Changed = reported.Status, now, now
 	}
@@ -111,7 +124,7 @@ func (r *Record) updated(old *Subtask, reported sas.Subtask, p *CodePolicy, now 
 		s.Started = now
 	}
 	s.Began = cmp.Or(p.TaskStart(s.TaskID), s.Began)
-	return s, true
+	return &s
 }
 
 // same returns the equal one of the known texts, if there is one.
@@ -125,26 +138,24 @@ func same(text string, known []string) string {
 // sameStatus compares statuses; two that were not reported are the same.
 func sameStatus(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
 
-// subtaskSet gathers subtasks. Answers to two questions may name the same main task; the later one
-// then counts, so that no series comes twice.
-type subtaskSet struct {
-	list []Subtask
-	at   map[subtaskKey]int // places in list
-}
-
-func newSubtaskSet() subtaskSet { return subtaskSet{at: make(map[subtaskKey]int)} }
-
-func (l *subtaskSet) put(s Subtask) {
-	if i, twice := l.at[s.key()]; twice {
-		l.list[i] = s
-		return
+// index returns subtasks by key.
+func index(subtasks []Subtask) map[subtaskKey]*Subtask {
+	index := make(map[subtaskKey]*Subtask, len(subtasks))
+	for i := range subtasks {
+		index[subtasks[i].key()] = &subtasks[i]
 	}
-	l.at[s.key()] = len(l.list)
-	l.list = append(l.list, s)
+	return index
 }
 
 // set makes these the record's subtasks. One that is not among them takes its changes with it.
-func (r *Record) set(subtasks []Subtask) {
+func (r *Record) set(known map[subtaskKey]*Subtask) {
+	subtasks := make([]Subtask, 0, len(known))
+	for _, s := range known {
+		subtasks = append(subtasks, *s)
+	}
+	slices.SortFunc(subtasks, func(a, b Subtask) int {
+		return cmp.Or(strings.Compare(a.TaskID, b.TaskID), strings.Compare(a.Type, b.Type))
+	})
 	markSuperseded(subtasks)
 	if slices.Equal(subtasks, r.Subtasks) {
 		return // most polls find nothing new: then nothing is held twice
@@ -173,32 +184,31 @@ func markSuperseded(subtasks []Subtask) {
 	}
 }
 
-// note counts the errors that subtasks went into since before, and adds what has changed to the
-// server's changes. It returns what Next does.
-func (r *Record) note(before *Record, now Instant) (ended []Finished, failed []string) {
+// note returns what a poll changed of a record with these subtasks, adds that to the server's
+// changes, and counts the errors that subtasks went into.
+func (r *Record) note(before *Record, known map[subtaskKey]*Subtask, now Instant) (steps []Step) {
 	var fresh []Change
-	for i, old := range r.Changed(before) {
-		s := &r.Subtasks[i]
-		if old != nil && old.Unfinished() && !s.Unfinished() {
-			ended = append(ended, Finished{s.TaskID, s.Type, max(0, old.Started.Until(now))})
+	for i := range r.Subtasks {
+		s := Step{&r.Subtasks[i], known[r.Subtasks[i].key()], now}
+		if old := s.Before; old != nil && sameStatus(old.Status, s.Status) && old.Code == s.Code {
+			continue
 		}
 		c := Change{at: uint32(now / 1000), Status: float32(s.Status), subtask: uint32(i)}
 		if s.Code != "" {
 			e := ErrorCount{Type: s.Type, Code: s.CodeLabel, Created: now}
-			if old == nil || old.Code != s.Code {
+			if s.Failed() {
 				e.Count = 1
-				failed = append(failed, s.Type)
 			}
 			c.code = uint16(r.count(e))
 		}
-		fresh = append(fresh, c)
+		steps, fresh = append(steps, s), append(fresh, c)
 	}
 	// What the first answer says is where the history begins.
 	if len(fresh) > 0 && before.LastSuccess != 0 {
 		all := slices.Concat(r.Changes, fresh)
 		r.Changes = slices.Clone(all[max(0, len(all)-maxChanges):])
 	}
-	return ended, failed
+	return steps
 }
 
 // count adds to the record's errors, and returns the place of the sum among them, from 1.
@@ -214,37 +224,12 @@ func (r *Record) count(e ErrorCount) int {
 	return at + 1
 }
 
-// index returns the subtasks by key.
-func index(subtasks []Subtask) map[subtaskKey]*Subtask {
-	index := make(map[subtaskKey]*Subtask, len(subtasks))
-	for i := range subtasks {
-		index[subtasks[i].key()] = &subtasks[i]
-	}
-	return index
-}
-
-// Changed yields the places of the subtasks of r that before has with another status or code, or
-// not at all, and what before has: nil for new ones.
-func (r *Record) Changed(before *Record) iter.Seq2[int, *Subtask] {
-	return func(yield func(int, *Subtask) bool) {
-		if slices.Equal(r.Subtasks, before.Subtasks) {
-			return
-		}
-		known := index(before.Subtasks)
-		for i := range r.Subtasks {
-			s := &r.Subtasks[i]
-			old := known[s.key()]
-			if (old == nil || !sameStatus(old.Status, s.Status) || old.Code != s.Code) && !yield(i, old) {
-				return
-			}
-		}
-	}
-}
-
 // DropTasks takes the subtasks of tasks out that the server is not asked for any more. r must be a
 // copy that nobody else has.
 func (r *Record) DropTasks(ids []string) {
-	r.set(slices.DeleteFunc(slices.Clone(r.Subtasks), func(s Subtask) bool { return slices.Contains(ids, s.TaskID) }))
+	known := index(r.Subtasks)
+	maps.DeleteFunc(known, func(key subtaskKey, _ *Subtask) bool { return slices.Contains(ids, key.taskID) })
+	r.set(known)
 }
 
 // SameKnowledge reports whether two records of one server say the same of its subtasks and errors,

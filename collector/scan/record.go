@@ -190,14 +190,14 @@ func (r *Record) Restored(t *Target, p *CodePolicy, now Instant) *Record {
 	ahead := max(0, now.Until(r.LastSuccess))
 	at := func(i Instant) Instant { return min(now, i.Add(-ahead)) }
 	restored := &Record{Target: t, LastSuccess: at(r.LastSuccess), EmptySince: at(r.EmptySince), Total: r.Total}
-	known := newSubtaskSet()
+	known := make(map[subtaskKey]*Subtask)
 	for _, s := range r.Subtasks { // the types of some may share a label by now
 		s.Type, s.CodeLabel = p.Types.Label(s.Type), p.Codes.Label(s.Code)
 		s.Changed, s.StatusSince, s.Started, s.Began = at(s.Changed), at(s.StatusSince), at(s.Started), at(s.Began)
 		s.Began = cmp.Or(s.Began, s.Changed) // an older version did not keep it
-		known.put(s)
+		known[s.key()] = &s
 	}
-	restored.set(known.list)
+	restored.set(known)
 	for _, e := range r.Errors {
 		restored.count(ErrorCount{Type: p.Types.Label(e.Type), Code: p.Codes.Label(e.Code), Count: e.Count, Created: at(e.Created)})
 	}

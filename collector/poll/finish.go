@@ -26,12 +26,12 @@ func (a *account) finish(s *server, start time.Time, results []scan.CallResult, 
 		return
 	}
 	before := s.latest
-	next, steps := before.Next(results, &a.policy, scan.InstantOf(now))
+	next, transitions := before.Next(results, &a.policy, scan.InstantOf(now))
 	s.latest = next
 	a.schedule(s, start, failed, now)
 	a.plan(s, now)
 	next.Due = scan.InstantOf(s.due)
-	update := &pendingUpdate{account: a, server: s, record: next, steps: steps}
+	update := &pendingUpdate{account: a, server: s, record: next, transitions: transitions}
 	if a.writer == nil || !a.writer.take(update) {
 		a.show(update)
 	}
@@ -40,7 +40,7 @@ func (a *account) finish(s *server, start time.Time, results []scan.CallResult, 
 	}
 	a.judge(failed, now)
 	a.noticeCondition(before, next, failed)
-	a.noticeProgress(next, steps, now.Sub(start))
+	a.noticeProgress(next, transitions, now.Sub(start))
 	a.enqueue(s, now)
 	if s.offline && !a.keepsOffline(next.Target.Key(), nil) {
 		a.lookForTargets()
@@ -78,12 +78,12 @@ func (a *account) show(u *pendingUpdate) {
 		r = &other
 	}
 	a.published.Publish(u.server.entry, r)
-	for _, step := range u.steps {
-		if step.Failed() {
-			a.options.Events.ScanFailures(a.config.Name, step.Type, 1)
+	for _, t := range u.transitions {
+		if t.Failed() {
+			a.options.Events.ScanFailures(a.config.Name, t.Type, 1)
 		}
-		if took, completed := step.Completed(); completed {
-			a.options.Events.ScanEnded(a.config.Name, step.Type, step.TaskID, took)
+		if took, completed := t.Completed(); completed {
+			a.options.Events.ScanEnded(a.config.Name, t.Type, t.TaskID, took)
 		}
 	}
 }

@@ -50,10 +50,10 @@ type stateWriter struct {
 
 // pendingUpdate is what polls of a server found that no reader has seen yet.
 type pendingUpdate struct {
-	account *account
-	server  *server
-	record  *scan.Record
-	steps   []scan.Step
+	account     *account
+	server      *server
+	record      *scan.Record
+	transitions []scan.Transition
 }
 
 func newStateWriter(s State, clock *scan.Clock, accounts func() []*account) *stateWriter {
@@ -110,7 +110,7 @@ func (w *stateWriter) sweep() (again time.Duration) {
 	}
 	now := scan.InstantOf(w.clock.Now().Add(w.clock.Step()))
 	// The state logs if it fails; the next sweep tries again.
-	_, _ = w.state.Sweep(func(key state.Key) bool { return watched[state.Key{Account: key.Account, UUID: scan.KeyOf(key.UUID)}] }, now)
+	_, _ = w.state.Sweep(func(key state.Key) bool { return watched[key] }, now)
 	return sweepEvery
 }
 
@@ -148,7 +148,7 @@ func (w *stateWriter) takeAll(newFile bool) {
 // put is called with w.mu held.
 func (w *stateWriter) put(u *pendingUpdate) {
 	if before := w.pending[u.server]; before != nil {
-		u.steps = append(before.steps, u.steps...)
+		u.transitions = append(before.transitions, u.transitions...)
 	}
 	w.pending[u.server] = u
 	select {
@@ -185,9 +185,9 @@ func (w *stateWriter) write() error {
 	for _, u := range w.writing {
 		name := u.account.published.Name
 		batch = append(batch, state.Entry{Key: state.Key{Account: name, UUID: u.record.Target.Key()}, Server: *u.record})
-		for _, step := range u.steps {
-			if step.Failed() {
-				w.failures[name][step.Type]++
+		for _, t := range u.transitions {
+			if t.Failed() {
+				w.failures[name][t.Type]++
 			}
 		}
 	}
@@ -223,19 +223,8 @@ func (a *account) restore(found discovery.Found) map[string]scan.Record {
 	if known {
 		return nil
 	}
-	return a.writer.restore(a.config.Name)
-}
-
-// restore returns what the state has of an account's servers, by key. The state logs if it fails.
-func (w *stateWriter) restore(account string) map[string]scan.Record {
-	stored, _ := w.state.Restore(account)
-	servers := make(map[string]scan.Record, len(stored))
-	for uuid, s := range stored {
-		if other, twice := servers[scan.KeyOf(uuid)]; !twice || other.LastSuccess < s.LastSuccess {
-			servers[scan.KeyOf(uuid)] = s
-		}
-	}
-	return servers
+	stored, _ := a.writer.state.Restore(a.config.Name) // the state logs if it fails
+	return stored
 }
 
 // open makes an account's failures known to events as they were counted by earlier processes, or
@@ -246,9 +235,9 @@ func (w *stateWriter) open(account string, label func(typ string) string, events
 	failures := w.failures[account]
 	if failures == nil {
 		failures = make(map[string]float64)
-		stored := w.restore(account)
-		if counted, known := stored[failuresKey(account).UUID]; known { // else a version wrote it that did not count them
-			stored = map[string]scan.Record{"": counted}
+		stored, _ := w.state.Restore(account)
+		if sum, known := stored[failuresKey(account).UUID]; known { // else a version wrote it that had none
+			stored = map[string]scan.Record{"": sum}
 		}
 		for _, s := range stored {
 			for _, e := range s.Errors {

@@ -81,18 +81,18 @@ func TestChangesOfVeryManySubtasksAreTheirs(t *testing.T) {
 	wantEqual(t, "changes", h.changes(), "last/cve/1/@1 last/cve/2/@2")
 }
 
-func TestStepsAreWhatIsReportedOtherwise(t *testing.T) {
+func TestTransitionsAreWhatIsReportedOtherwise(t *testing.T) {
 	h := newHistory()
 	h.poll(0, "a/cve/1 b/cve/4 c/cve/word/A")
-	wantEqual(t, "steps at first", len(h.steps), 3)
-	h.steps = nil
+	wantEqual(t, "transitions at first", len(h.transitions), 3)
+	h.transitions = nil
 	h.poll(1, "b/cve/4 a/cve/2 d/cve/0 c/cve/word/A")
 	var got []string
-	for _, s := range h.steps {
+	for _, s := range h.transitions {
 		got = append(got, fmt.Sprintf("%s from %v", s.TaskID, s.Before != nil && s.Before.Status == 1))
 	}
-	wantEqual(t, "steps", got, []string{"a from true", "d from false"})
+	wantEqual(t, "transitions", got, []string{"a from true", "d from false"})
 	h.poll(2, "!x")
 	h.poll(3, "b/cve/4 a/cve/2 d/cve/0 c/cve/word/A")
-	wantEqual(t, "steps of polls that find nothing new", len(h.steps), 2)
+	wantEqual(t, "transitions of polls that find nothing new", len(h.transitions), 2)
 }

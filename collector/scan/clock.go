@@ -34,9 +34,7 @@ func (i Instant) Add(d time.Duration) Instant {
 }
 
 // Until returns how much time passes from i to a later moment.
-func (i Instant) Until(later Instant) time.Duration {
-	return time.Duration(later-i) * time.Millisecond
-}
+func (i Instant) Until(later Instant) time.Duration { return time.Duration(later-i) * time.Millisecond }
 
 // Clock is the time of this process. It begins as the system's clock says and then runs evenly,
 // whatever the system's clock is set to meanwhile, so that no age and no duration changes with it.

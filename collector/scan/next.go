@@ -26,29 +26,31 @@ type CallResult struct {
 	TaskIDs []string // root tasks that were asked for; needed where any call of the poll failed
 }
 
-// Step is a subtask that a poll found new, or with another status or code.
-type Step struct {
+// Transition is a subtask that a poll found new, or with another status or code.
+type Transition struct {
 	*Subtask          // as it is now
 	Before   *Subtask // nil: it is new
 	At       Instant
 }
 
 // Failed reports whether the subtask went into an error.
-func (s Step) Failed() bool { return s.Code != "" && (s.Before == nil || s.Before.Code != s.Code) }
+func (t Transition) Failed() bool {
+	return t.Code != "" && (t.Before == nil || t.Before.Code != t.Code)
+}
 
 // Completed reports whether the subtask completed, and how long it took since it was first seen
 // unfinished.
-func (s Step) Completed() (took time.Duration, completed bool) {
-	if s.Before == nil || !s.Before.Unfinished() || s.Unfinished() {
+func (t Transition) Completed() (took time.Duration, completed bool) {
+	if t.Before == nil || !t.Before.Unfinished() || t.Unfinished() {
 		return 0, false
 	}
-	return max(0, s.Before.Started.Until(s.At)), true
+	return max(0, t.Before.Started.Until(t.At)), true
 }
 
 // Next returns what is known after a poll, of which there is one result a question, and what that
 // changed. A successful answer replaces all that an earlier one to the same question said; a failed
 // one changes no subtask. Where answers to two questions name the same main task, the later counts.
-func (r *Record) Next(results []CallResult, p *CodePolicy, now Instant) (*Record, []Step) {
+func (r *Record) Next(results []CallResult, p *CodePolicy, now Instant) (*Record, []Transition) {
 	next := *r
 	next.Polled, next.Failure = true, ""
 	before, known := index(r.Subtasks), make(map[subtaskKey]*Subtask)
@@ -186,10 +188,10 @@ func markSuperseded(subtasks []Subtask) {
 
 // note returns what a poll changed of a record with these subtasks, adds that to the server's
 // changes, and counts the errors that subtasks went into.
-func (r *Record) note(before *Record, known map[subtaskKey]*Subtask, now Instant) (steps []Step) {
+func (r *Record) note(before *Record, known map[subtaskKey]*Subtask, now Instant) (transitions []Transition) {
 	var fresh []Change
 	for i := range r.Subtasks {
-		s := Step{&r.Subtasks[i], known[r.Subtasks[i].key()], now}
+		s := Transition{&r.Subtasks[i], known[r.Subtasks[i].key()], now}
 		if old := s.Before; old != nil && sameStatus(old.Status, s.Status) && old.Code == s.Code {
 			continue
 		}
@@ -201,14 +203,14 @@ func (r *Record) note(before *Record, known map[subtaskKey]*Subtask, now Instant
 			}
 			c.code = uint16(r.count(e))
 		}
-		steps, fresh = append(steps, s), append(fresh, c)
+		transitions, fresh = append(transitions, s), append(fresh, c)
 	}
 	// What the first answer says is where the history begins.
 	if len(fresh) > 0 && before.LastSuccess != 0 {
 		all := slices.Concat(r.Changes, fresh)
 		r.Changes = slices.Clone(all[max(0, len(all)-maxChanges):])
 	}
-	return steps
+	return transitions
 }
 
 // count adds to the record's errors, and returns the place of the sum among them, from 1.

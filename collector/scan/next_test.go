@@ -21,10 +21,10 @@ func minute(n int) Instant { return now0.Add(time.Duration(n) * time.Minute) }
 // history is what is known of one server, and what was seen of it.
 type history struct {
 	*Record
-	policy  CodePolicy
-	starts  map[string]Instant
-	bounded map[sas.Anomaly]int
-	steps   []Step
+	policy      CodePolicy
+	starts      map[string]Instant
+	bounded     map[sas.Anomaly]int
+	transitions []Transition
 }
 
 func newHistory() *history {
@@ -49,9 +49,9 @@ func (h *history) poll(minutes int, questions ...string) {
 		}
 		results = append(results, CallResult{Answer: answer(q)})
 	}
-	var steps []Step
-	h.Record, steps = h.Next(results, &h.policy, minute(minutes))
-	h.steps = append(h.steps, steps...)
+	var transitions []Transition
+	h.Record, transitions = h.Next(results, &h.policy, minute(minutes))
+	h.transitions = append(h.transitions, transitions...)
 }
 
 func answer(text string) *sas.Answer {
@@ -156,12 +156,12 @@ func TestErrorsAreCountedWhenTheyBegin(t *testing.T) {
 				sum += e.Count
 			}
 			wantEqual(t, "errors", strings.Join(got, " "), tt.want)
-			for _, s := range h.steps {
+			for _, s := range h.transitions {
 				if s.Failed() {
 					sum--
 				}
 			}
-			wantEqual(t, "errors beyond the steps that failed", sum, 0)
+			wantEqual(t, "errors beyond the transitions that failed", sum, 0)
 		})
 	}
 }
@@ -186,7 +186,7 @@ func TestFinishedScansTakeAsLongAsTheyWereSeen(t *testing.T) {
 				h.poll(i, p)
 			}
 			var got []time.Duration
-			for _, s := range h.steps {
+			for _, s := range h.transitions {
 				if took, completed := s.Completed(); completed {
 					wantEqual(t, "of", s.TaskID+s.Type, "acve")
 					got = append(got, took)
@@ -198,7 +198,7 @@ func TestFinishedScansTakeAsLongAsTheyWereSeen(t *testing.T) {
 	h := newHistory()
 	h.poll(9, "a/cve/1")
 	h.poll(3, "a/cve/4") // cannot be, and must not count backwards
-	took, completed := h.steps[1].Completed()
+	took, completed := h.transitions[1].Completed()
 	wantEqual(t, "took, with time going back", fmt.Sprint(took, completed), "0s true")
 }
 

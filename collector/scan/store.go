@@ -13,9 +13,7 @@ import (
 
 // Store holds what is published of all accounts. Polls replace it piece by piece; readers load it
 // and wait for nobody: whatever they loaded never changes.
-type Store struct {
-	content atomic.Pointer[Content]
-}
+type Store struct{ atomic.Pointer[Content] }
 
 // Content is what a Store holds as a whole.
 type Content struct {
@@ -26,15 +24,12 @@ type Content struct {
 // NewStore returns an empty store.
 func NewStore() *Store {
 	s := &Store{}
-	s.content.Store(&Content{})
+	s.Store(&Content{})
 	return s
 }
 
-// Load returns what the store holds now.
-func (s *Store) Load() *Content { return s.content.Load() }
-
 // Replace makes other accounts and labels the store's.
-func (s *Store) Replace(c *Content) { s.content.Store(c) }
+func (s *Store) Replace(c *Content) { s.Store(c) }
 
 // Account holds what is published of one account. One goroutine at a time writes to it; any number
 // may read.

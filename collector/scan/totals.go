@@ -19,6 +19,7 @@ type TypeTotals struct {
 	Type     string
 	ByStatus [statuses]int // in the order of StatusNames
 	Stalled  int
+	Failing  int
 }
 
 // CodeTotal counts the subtasks of one type that fail with one code.
@@ -76,6 +77,7 @@ func (t *Totals) Count(v View) {
 			of.Stalled++
 		}
 		if s.Failing() {
+			of.Failing++
 			t.addCode(CodeTotal{s.Type, s.CodeLabel, 1})
 		}
 	}
@@ -93,6 +95,7 @@ func (t *Totals) Add(other *Totals) {
 			of.ByStatus[place] += n
 		}
 		of.Stalled += from.Stalled
+		of.Failing += from.Failing
 	}
 	for _, c := range other.Codes {
 		t.addCode(c)
@@ -117,15 +120,4 @@ func (t *Totals) addCode(c CodeTotal) {
 		return
 	}
 	t.Codes[at].Count += c.Count
-}
-
-// FailingOf counts the subtasks of a type that fail.
-func (t *Totals) FailingOf(typ string) int {
-	sum := 0
-	for _, c := range t.Codes {
-		if c.Type == typ {
-			sum += c.Count
-		}
-	}
-	return sum
 }

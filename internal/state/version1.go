@@ -11,8 +11,8 @@ import (
 	"aliyun_vulscan_exporter/collector/scan"
 )
 
-// Version 1 wrote the parts of a value one after the other, without numbers, and kept the letters
-// of a UUID as they came. A file of version 1 is converted when it is opened.
+// Version 1 wrote the parts of a value one after the other, without numbers, and kept a UUID as it
+// was spelt. A file of version 1 is converted when it is opened.
 
 // converted is an entry of version 1 in its present form.
 type converted struct {
@@ -22,14 +22,14 @@ type converted struct {
 }
 
 // convert rewrites a file of version 1 within tx. A damaged value is taken over as it is: Restore
-// reports it. Of two servers whose UUIDs differ in case only, the one with the newer last success
+// reports it. Of two entries of one server, however spelt, the one with the newer last success
 // stays.
 func convert(tx *transaction) error {
 	entries := make(map[string]converted)
 	gone := tx.Bucket([]byte(goneBucket))
 	err := tx.Bucket([]byte(serverBucket)).ForEach(func(k, v []byte) error {
 		key, _ := decodeKey(k) // inspect found all keys intact
-		folded := encodeKey(key)
+		folded := encodeKey(Key{key.Account, scan.KeyOf(key.UUID)})
 		c := converted{value: bytes.Clone(v), gone: decodeMark1(k, gone.Get(k))}
 		if server, ok := decodeServer1(k, v); ok {
 			c.value, c.lastSuccess = encodeServer(folded, &server, 0), server.LastSuccess

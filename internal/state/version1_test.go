@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"aliyun_vulscan_exporter/collector/scan"
 )
 
@@ -74,6 +76,26 @@ func TestFileOfVersion1IsReadAndConverted(t *testing.T) {
 		t.Errorf("%v errors", w.counted())
 	}
 	sane(t, path)
+}
+
+func TestServersOfVersion1AreKnownHoweverTheyWereSpelt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	version1(t, path)
+	db, err := bbolt.Open(path, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		key := seal(nil, append(accountPrefix("spelt"), "INET-"+upper...))
+		return tx.Bucket([]byte(serverBucket)).Put(key, seal(key, []byte{0, 0, 14, 0, 0})) // a TotalCount of 7, and no more
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, open(t, path, newWitness()), "spelt", map[string]scan.Record{lower(upper): {Total: 7}})
 }
 
 func TestMarksOfVersion1Last(t *testing.T) {

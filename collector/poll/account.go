@@ -114,8 +114,8 @@ func (a *account) configure(c config.Account) {
 	a.breaker, a.kinds = breaker{}, taskIDKinds{} // other credentials may see another service
 	a.queue.patience = max(c.SettledInterval, c.StaleAfter/2)
 	found := stillDiscovered(c.Discovery, a.found)
+	a.published.Update(func(s *scan.AccountStatus) { s.Config = &c })
 	a.unlock()
-	a.published.Update(func(s *scan.AccountStatus) { s.Config, s.Refused = &c, false })
 	a.retarget(found)
 }
 

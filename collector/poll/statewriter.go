@@ -14,16 +14,11 @@ import (
 )
 
 const (
-	// gatherFor is how long updates are gathered before they are written together.
-	gatherFor = 100 * time.Millisecond
-	// retryAfter is the pause after a write that failed.
-	retryAfter = 10 * time.Second
-	// saveAgainAfter is how old the stored time of a server's last success may be while nothing
-	// else of it changes.
-	saveAgainAfter = 5 * time.Minute
-	// sweepEvery is how often servers that are gone are looked for, and sweepRetry how often until
-	// the lists of all accounts have been read.
-	sweepEvery, sweepRetry = time.Hour, time.Minute
+	gatherFor      = 100 * time.Millisecond // how long updates are gathered for one batch
+	retryAfter     = 10 * time.Second       // the pause after a write that failed
+	saveAgainAfter = 5 * time.Minute        // the age of a stored last success while nothing else changes
+	sweepEvery     = time.Hour              // how often servers that are gone are looked for
+	sweepRetry     = time.Minute            // the same until the lists of all accounts have been read
 )
 
 // stateWriter writes what polls find to the state, in batches that no poll waits for. Readers see
@@ -99,7 +94,7 @@ func (w *stateWriter) sweep() (again time.Duration) {
 	for _, a := range w.accounts() {
 		a.mu.Lock()
 		complete := readCompletely(a.config.Discovery, a.found)
-		watched[failuresKey(a.config.Name)] = true
+		watched[state.Key{Account: a.config.Name}] = true // failures
 		for key := range a.servers {
 			watched[state.Key{Account: a.config.Name, UUID: key}] = true
 		}
@@ -236,7 +231,7 @@ func (w *stateWriter) open(account string, label func(typ string) string, events
 	if failures == nil {
 		failures = make(map[string]float64)
 		stored, _ := w.state.Restore(account)
-		if sum, known := stored[failuresKey(account).UUID]; known { // else a version wrote it that had none
+		if sum, known := stored[""]; known { // else a version wrote it that had none
 			stored = map[string]scan.Record{"": sum}
 		}
 		for _, s := range stored {
@@ -251,13 +246,11 @@ func (w *stateWriter) open(account string, label func(typ string) string, events
 	}
 }
 
-// failuresKey is where the state has the sum of an account's failures. It is the sum of what was
-// ever counted, not of what is watched: a counter that falls when a server leaves would look like
-// new failures.
-func failuresKey(account string) state.Key { return state.Key{Account: account} }
-
+// failuresEntry is the sum of an account's failures, which the state has under no UUID. It is the
+// sum of what was ever counted, not of what is watched: a counter that falls when a server leaves
+// would look like new failures.
 func (w *stateWriter) failuresEntry(account string) state.Entry {
-	e := state.Entry{Key: failuresKey(account), Server: scan.Record{Total: -1}}
+	e := state.Entry{Key: state.Key{Account: account}, Server: scan.Record{Total: -1}}
 	for _, typ := range slices.Sorted(maps.Keys(w.failures[account])) { // their labels are given out in this order
 		e.Server.Errors = append(e.Server.Errors, scan.ErrorCount{Type: typ, Count: w.failures[account][typ]})
 	}

@@ -44,8 +44,7 @@ type Clock struct {
 	system func() time.Time
 }
 
-// NewClock returns a clock that starts now. system is the clock of the machine, time.Now but for
-// tests.
+// NewClock returns a clock that starts now. system is the machine's: time.Now, but for tests.
 func NewClock(system func() time.Time) *Clock {
 	c := &Clock{began: time.Now(), system: system}
 	c.ahead = c.Step()
@@ -58,8 +57,9 @@ func (c *Clock) Now() time.Time { return c.began.Add(c.ahead + time.Since(c.bega
 // Step returns by how much the system's clock was set forward (or back, if it is negative) since
 // the process started; 0 for less than two seconds.
 func (c *Clock) Step() time.Duration {
-	step := c.system().Round(0).Sub(c.Now().Round(0)) // Round(0) drops the monotonic reading
-	if step.Abs() < 2*time.Second {                   // they may drift apart a little
+	// Round(0) drops the monotonic reading. The clocks may drift apart a little.
+	step := c.system().Round(0).Sub(c.Now().Round(0))
+	if step.Abs() < 2*time.Second {
 		return 0
 	}
 	return step.Round(time.Second)

@@ -1,8 +1,6 @@
 package scan
 
 import (
-	"slices"
-	"strings"
 	"sync"
 
 	"aliyun_vulscan_exporter/internal/sas"
@@ -46,12 +44,10 @@ func (s *LabelSet) Label(text string) string {
 
 // CodePolicy says what an account makes of the texts in answers. It is safe for concurrent use.
 type CodePolicy struct {
-	SuccessCodes []string  // codes that mean "no error", besides the empty one
-	Codes, Types *LabelSet // codes and types as labels
-	// TaskStart returns when a task began, or 0 where that is not known.
-	TaskStart func(taskID string) Instant
-	// Bounded is told of a text that is no label, since too many are already.
-	Bounded func(sas.Anomaly)
+	SuccessCodes []string                    // codes that mean "no error", besides the empty one
+	Codes, Types *LabelSet                   // codes and types as labels
+	TaskStart    func(taskID string) Instant // when a task began; 0: not known
+	Bounded      func(sas.Anomaly)           // is told of a text that is no label, since too many are already
 }
 
 // Anomalies of texts beyond a LabelSet's limit.
@@ -59,14 +55,6 @@ const (
 	CodeLimit = sas.Anomaly("code_limit")
 	TypeLimit = sas.Anomaly("type_limit")
 )
-
-// errorCode returns a code that means an error, or "".
-func (p *CodePolicy) errorCode(code string) string {
-	if strings.TrimSpace(code) == "" || slices.Contains(p.SuccessCodes, code) {
-		return ""
-	}
-	return code
-}
 
 func (p *CodePolicy) label(set *LabelSet, text string, limit sas.Anomaly) string {
 	label := set.Label(text)

@@ -12,10 +12,9 @@ import (
 )
 
 const (
-	// maxChanges is how many of its last changes a server keeps.
-	maxChanges = 20
-	// problemAge is how long a server's last failed call is remembered after calls succeed again:
-	// after an outage there is one for every server.
+	maxChanges = 20 // of a server are kept
+	// problemAge is how long a failed call is remembered after calls succeed again: after an outage
+	// there is one for every server.
 	problemAge = 24 * time.Hour
 )
 
@@ -30,7 +29,6 @@ type CallResult struct {
 type Transition struct {
 	*Subtask          // as it is now
 	Before   *Subtask // nil: it is new
-	At       Instant
 }
 
 // Failed reports whether the subtask went into an error.
@@ -44,7 +42,7 @@ func (t Transition) Completed() (took time.Duration, completed bool) {
 	if t.Before == nil || !t.Before.Unfinished() || t.Unfinished() {
 		return 0, false
 	}
-	return max(0, t.Before.Started.Until(t.At)), true
+	return max(0, t.Before.Started.Until(t.StatusSince)), true
 }
 
 // Next returns what is known after a poll, of which there is one result a question, and what that
@@ -102,7 +100,10 @@ func tells(results []CallResult, i int, s *Subtask) bool {
 // updated returns a reported subtask with its history, which is that of old (nil: none); nil for
 // one that says nothing.
 func (r *Record) updated(old *Subtask, reported sas.Subtask, p *CodePolicy, now Instant) *Subtask {
-	code := p.errorCode(reported.Code)
+	code := reported.Code
+	if strings.TrimSpace(code) == "" || slices.Contains(p.SuccessCodes, code) {
+		code = ""
+	}
 	if math.IsNaN(reported.Status) && code == "" {
 		return nil
 	}
@@ -191,7 +192,7 @@ func markSuperseded(subtasks []Subtask) {
 func (r *Record) note(before *Record, known map[subtaskKey]*Subtask, now Instant) (transitions []Transition) {
 	var fresh []Change
 	for i := range r.Subtasks {
-		s := Transition{&r.Subtasks[i], known[r.Subtasks[i].key()], now}
+		s := Transition{&r.Subtasks[i], known[r.Subtasks[i].key()]}
 		if old := s.Before; old != nil && sameStatus(old.Status, s.Status) && old.Code == s.Code {
 			continue
 		}

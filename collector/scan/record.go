@@ -88,11 +88,9 @@ func (c Change) Code(r *Record) string {
 
 // Problem is a call that failed.
 type Problem struct {
-	At time.Time
-	// Err names the operation, the account and the server, never a secret.
-	Err *sas.Error
-	// UUID and Server are those of the server that was asked about.
-	UUID, Server string
+	At           time.Time
+	Err          *sas.Error // names the operation, the account and the server, never a secret
+	UUID, Server string     // of the server that was asked about
 }
 
 // Target is a server that is polled: configured, discovered or both. It is never changed.
@@ -128,19 +126,14 @@ type subtaskKey struct{ taskID, typ string }
 
 func (s *Subtask) key() subtaskKey { return subtaskKey{s.TaskID, s.Type} }
 
-// Unfinished reports whether the scan still has to end. A status that nobody documents is not an
-// end.
+// Unfinished reports whether the scan still has to end. An undocumented status is no end.
 func (s *Subtask) Unfinished() bool { return s.Status != sas.StatusComplete }
 
 // Failing reports whether the subtask has an error code that still matters.
 func (s *Subtask) Failing() bool { return s.Code != "" && !s.Superseded }
 
 // States of servers, as aliyun_vulscan_servers has them.
-const (
-	StateOK      = "ok"
-	StateFailing = "failing"
-	StatePending = "pending"
-)
+const StateOK, StateFailing, StatePending = "ok", "failing", "pending"
 
 // State tells how the last poll of the server went. While its account is refused every server
 // counts as failing.
@@ -214,8 +207,7 @@ type View struct {
 	Step     time.Duration // of the system's clock, see Clock.Step
 }
 
-// Unix returns a moment as others have it whose clock is the system's, in seconds since 1970. It is
-// never in the future.
+// Unix returns a moment by the system's clock, in seconds since 1970. It is never in the future.
 func (v View) Unix(i Instant) float64 { return float64(min(i, v.Now).Add(v.Step)) / 1000 }
 
 // Stalled reports whether an unfinished subtask has kept its status for stall_after, and no newer

@@ -3,7 +3,6 @@ package scan
 import (
 	"iter"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,15 +30,14 @@ func NewStore() *Store {
 // Replace makes other accounts and labels the store's.
 func (s *Store) Replace(c *Content) { s.Store(c) }
 
-// Account holds what is published of one account. One goroutine at a time writes to it; any number
-// may read.
+// Account holds what is published of one account. Only one goroutine at a time may write to it;
+// readers wait for nobody.
 type Account struct {
 	Name  string
 	Calls *CallCounter // of its calls to the API
 
 	status atomic.Pointer[AccountStatus]
 	groups atomic.Pointer[[]*Group]
-	mu     sync.Mutex // held by those who write
 }
 
 // AccountStatus is how an account fares as a whole.
@@ -134,8 +132,6 @@ func (a *Account) Groups() []*Group { return *a.groups.Load() }
 
 // Update changes the status: change is given a copy of the present one.
 func (a *Account) Update(change func(*AccountStatus)) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	status := *a.status.Load()
 	change(&status)
 	a.status.Store(&status)
@@ -143,8 +139,6 @@ func (a *Account) Update(change func(*AccountStatus)) {
 
 // Publish makes a record the one that readers see.
 func (a *Account) Publish(e *Entry, r *Record) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	if e.Record == r {
 		return
 	}
@@ -166,8 +160,6 @@ func (g *Group) publish() {
 // Arrange lets servers join the account and others leave it. Those that join fill the groups that
 // others have left. All other groups stay as they are, so that they need not be encoded again.
 func (a *Account) Arrange(added, gone []*Entry) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	changed := make(map[*Group]bool)
 	for _, e := range gone {
 		at := slices.Index(e.group.entries, e)

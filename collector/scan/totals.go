@@ -102,8 +102,7 @@ func (t *Totals) Add(other *Totals) {
 	}
 }
 
-// Type returns the totals of a type, which begin at 0. Types are few: a search is quicker than a
-// map.
+// Type returns the totals of a type, from 0 on. Types are few: a search is quicker than a map.
 func (t *Totals) Type(typ string) *TypeTotals {
 	at := slices.IndexFunc(t.Types, func(of TypeTotals) bool { return of.Type == typ })
 	if at < 0 {

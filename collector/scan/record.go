@@ -133,7 +133,11 @@ func (s *Subtask) Unfinished() bool { return s.Status != sas.StatusComplete }
 func (s *Subtask) Failing() bool { return s.Code != "" && !s.Superseded }
 
 // States of servers, as aliyun_vulscan_servers has them.
-const StateOK, StateFailing, StatePending = "ok", "failing", "pending"
+const (
+	StateOK      = "ok"
+	StateFailing = "failing"
+	StatePending = "pending"
+)
 
 // State tells how the last poll of the server went. While its account is refused every server
 // counts as failing.

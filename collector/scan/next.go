@@ -196,6 +196,9 @@ func (r *Record) note(before *Record, known map[subtaskKey]*Subtask, now Instant
 		if old := s.Before; old != nil && sameStatus(old.Status, s.Status) && old.Code == s.Code {
 			continue
 		}
+		if len(fresh) == 0 {
+			r.Errors = slices.Clone(r.Errors) // before has them too
+		}
 		c := Change{at: uint32(now / 1000), Status: float32(s.Status), subtask: uint32(i)}
 		if s.Code != "" {
 			e := ErrorCount{Type: s.Type, Code: s.CodeLabel, Created: now}
@@ -214,10 +217,10 @@ func (r *Record) note(before *Record, known map[subtaskKey]*Subtask, now Instant
 	return transitions
 }
 
-// count adds to the record's errors, and returns the place of the sum among them, from 1.
+// count adds to the record's errors, which no other record may have, and returns the place of the
+// sum among them, from 1.
 func (r *Record) count(e ErrorCount) int {
 	at := slices.IndexFunc(r.Errors, func(of ErrorCount) bool { return of.Type == e.Type && of.Code == e.Code })
-	r.Errors = slices.Clone(r.Errors) // other records have them too
 	if at < 0 {
 		r.Errors = append(r.Errors, e)
 		return len(r.Errors)

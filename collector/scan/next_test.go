@@ -166,6 +166,15 @@ func TestErrorsAreCountedWhenTheyBegin(t *testing.T) {
 	}
 }
 
+func TestCountingErrorsChangesNoEarlierRecord(t *testing.T) {
+	h := newHistory()
+	h.poll(0, "a/cve/4/A")
+	first := h.Record
+	h.poll(1, "a/cve/4")
+	h.poll(2, "a/cve/4/A")
+	wantEqual(t, "errors, then and now", fmt.Sprint(first.Errors[0].Count, h.Errors[0].Count), "1 2")
+}
+
 func TestFinishedScansTakeAsLongAsTheyWereSeen(t *testing.T) {
 	tests := map[string]struct {
 		polls []string // a minute each

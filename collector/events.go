@@ -116,11 +116,11 @@ func (e *Events) ScanFailures(account, typ string, count float64) {
 }
 
 // ScanEnded counts a subtask that completed.
-func (e *Events) ScanEnded(account string, f scan.Finished) {
-	exemplar := f.TaskID
+func (e *Events) ScanEnded(account, typ, taskID string, took time.Duration) {
+	exemplar := taskID
 	if runes := []rune(exemplar); len(runes) > maxExemplarRunes {
 		exemplar = string(runes[:maxExemplarRunes])
 	}
-	observer := e.scanDuration.WithLabelValues(account, f.Type).(prometheus.ExemplarObserver)
-	observer.ObserveWithExemplar(f.Took.Seconds(), prometheus.Labels{"task_id": exemplar})
+	observer := e.scanDuration.WithLabelValues(account, typ).(prometheus.ExemplarObserver)
+	observer.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"task_id": exemplar})
 }

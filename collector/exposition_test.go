@@ -161,7 +161,7 @@ func FuzzRecords(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, taskID, typ, code string, status float64, ms int64, servers uint8, label string) {
 		valid := func(s string) string { return strings.ToValidUTF8(s, "?") } // as the decoders see to it
 		settings := config.Settings{StallAfter: time.Minute, Series: config.SeriesAll}
-		account := scan.NewAccount(&config.Account{Name: "main", Settings: settings}, scan.NewLabelSet(1))
+		account := scan.NewAccount(&config.Account{Name: "main", Settings: settings})
 		at := scan.Instant(max(1, ms%(1<<40)))
 		var entries []*scan.Entry
 		for i := range int(servers)%40 + 1 {
@@ -177,7 +177,7 @@ func FuzzRecords(f *testing.F) {
 			if i%2 == 0 {
 				r.Failure = "timeout"
 			}
-			entries = append(entries, scan.NewEntry(r))
+			entries = append(entries, &scan.Entry{Record: r})
 		}
 		account.Arrange(entries, nil)
 		store := scan.NewStore()

@@ -35,13 +35,13 @@ func newLargeFleet(servers int) *largeFleet {
 		Codes: scan.NewLabelSet(200), Types: scan.NewLabelSet(20, types...),
 		TaskStart: func(string) scan.Instant { return 0 }, Bounded: func(sas.Anomaly) {},
 	}
-	f.account = scan.NewAccount(c, f.policy.Codes)
+	f.account = scan.NewAccount(c)
 	task := []string{"ad8afca3914a5fff4636e67f18e259c7"}
 	for i := range servers {
 		target := &scan.Target{Server: config.Server{
 			UUID: fmt.Sprintf("5d55af3c-35f3-4d4d-8ccc-%012x", i), Name: fmt.Sprintf("web-%d", i+1), TaskIDs: task, Types: types,
 		}}
-		f.entries = append(f.entries, scan.NewEntry(f.answered(i, &scan.Record{Target: target, Total: -1})))
+		f.entries = append(f.entries, &scan.Entry{Record: f.answered(i, &scan.Record{Target: target, Total: -1})})
 	}
 	f.account.Arrange(f.entries, nil)
 	f.account.Update(func(s *scan.AccountStatus) { s.Types = types })
@@ -59,16 +59,16 @@ func (f *largeFleet) change(servers int) {
 // changeAll has every server change until its history is full.
 func (f *largeFleet) changeAll() {
 	for i, e := range f.entries {
-		for len(e.Record().Changes) < 20 {
+		for len(e.Record.Changes) < 20 {
 			f.answer(i)
 		}
 	}
 }
 
-func (f *largeFleet) uuid(i int) string { return f.entries[i].Record().Target.UUID }
+func (f *largeFleet) uuid(i int) string { return f.entries[i].Record.Target.UUID }
 
 func (f *largeFleet) answer(i int) {
-	f.account.Publish(f.entries[i], f.answered(i, f.entries[i].Record()))
+	f.account.Publish(f.entries[i], f.answered(i, f.entries[i].Record))
 }
 
 // answered returns what is known of server i after another answer.

@@ -36,7 +36,6 @@ type AccountOverview struct {
 	Used float64
 	Lag  time.Duration
 
-	codes    *scan.LabelSet
 	views    []scan.View
 	progress map[string]*Progress // by type
 }
@@ -137,7 +136,7 @@ func (k *overviews) drop(o *Overview) {
 // add gathers what is known of an account.
 func (o *Overview) add(a *scan.Account, step time.Duration) {
 	status := shown(a.Status(), o.made, step)
-	of := AccountOverview{Name: a.Name, Status: status, Used: a.Calls.PerSecond(o.made), Lag: status.Lag(o.made), codes: a.Codes, progress: make(map[string]*Progress)}
+	of := AccountOverview{Name: a.Name, Status: status, Used: a.Calls.PerSecond(o.made), Lag: status.Lag(o.made), progress: make(map[string]*Progress)}
 	for _, typ := range status.Types { // every type that is polled is shown
 		of.Type(typ)
 	}

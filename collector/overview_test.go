@@ -86,7 +86,7 @@ func TestServersAreSearchedAndPaged(t *testing.T) {
 
 		a := o.Accounts[0]
 		wantEqual(t, "account", fmt.Sprint(a.Name, a.OK, a.Failing, a.Pending, a.Status.Config.RequestsPerSecond == a.Status.Allowed, a.Used > 0), "main2 1 0 true true")
-		wantEqual(t, "types", fmt.Sprint(a.Types), "[{cve [0 1 0 0 1 0] 0}]")
+		wantEqual(t, "types", fmt.Sprint(a.Types), "[{cve [0 1 0 0 1 0] 0 1}]")
 		wantEqual(t, "its last error", fmt.Sprint(a.Status.Problem.Server, a.Status.Problem.Err.Result, a.Status.Problem.Err.RequestID != ""), "web-3ServerErrortrue")
 	})
 }

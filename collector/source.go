@@ -40,7 +40,7 @@ type source struct {
 
 // version identifies everything that a group's series are made of.
 type version struct {
-	records *scan.Records
+	records scan.Records
 	step    time.Duration // of the system's clock
 }
 

@@ -3,6 +3,7 @@ package collector_test
 import (
 	"errors"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"aliyun_vulscan_exporter/collector/poll"
+	"aliyun_vulscan_exporter/collector/scan"
 	"aliyun_vulscan_exporter/internal/simulator"
 	"aliyun_vulscan_exporter/internal/state"
 )
@@ -39,7 +41,7 @@ func openState(t *testing.T, path string) *watchedState {
 	return &watchedState{Store: store}
 }
 
-func (s *watchedState) Save(batch []state.Entry) error {
+func (s *watchedState) Save(batch []state.Entry, step time.Duration) error {
 	if s.hold != nil {
 		<-s.hold
 	}
@@ -49,10 +51,10 @@ func (s *watchedState) Save(batch []state.Entry) error {
 		return errors.New("no space left on device")
 	}
 	s.batches = append(s.batches, batch)
-	return s.Store.Save(batch)
+	return s.Store.Save(batch, step)
 }
 
-func (s *watchedState) Sweep(watched func(state.Key) bool, now time.Time) (int, error) {
+func (s *watchedState) Sweep(watched func(state.Key) bool, now scan.Instant) (int, error) {
 	s.mu.Lock()
 	s.swept = make(map[state.Key]bool)
 	s.mu.Unlock()
@@ -193,7 +195,7 @@ func TestAnOlderUpdateNeverReplacesANewerOne(t *testing.T) {
 				wantEqual(t, "last success", w.value("server_last_success_timestamp_seconds")-epoch, 60)
 				wantEqual(t, "total", w.value("server_tasks"), 1)
 				stored, err := store.Restore("main")
-				if err != nil || stored[uuid(1)].TotalCount != 1 || stored[uuid(1)].Subtasks[0].Status != 1 || stored[uuid(1)].LastSuccess.Unix() != epoch+60 {
+				if err != nil || stored[uuid(1)].Total != 1 || stored[uuid(1)].Subtasks[0].Status != 1 || stored[uuid(1)].LastSuccess != 1000*(epoch+60) {
 					t.Errorf("stored: %+v %v", stored, err)
 				}
 			})
@@ -226,6 +228,28 @@ func TestWritesThatFailAreShownAndRepeated(t *testing.T) {
 	})
 }
 
+func TestAFileThatIsLostIsWrittenAnewWithEverything(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "state")
+		s := newScript()
+		s.says(1, "t/cve/1")
+		s.says(2, "t/cve/4/B")
+		s.fails(3, 500, "ServerError")
+		store := openState(t, path)
+		startKept(t, s, store, yamlOf(yamlAccount("main", "poll_interval: 30s", serversYAML(3)...)))
+		pass(10 * time.Second)
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		s.says(1, "t/cve/2")
+		pass(30 * time.Second) // only this one is polled anew
+		stored, err := store.Restore("main")
+		if err != nil || len(stored) != 4 || stored[uuid(1)].Subtasks[0].Status != 2 || stored[uuid(2)].Errors[0].Count != 1 || stored[""].Errors[0].Count != 1 {
+			t.Errorf("stored: %+v %v", stored, err)
+		}
+	})
+}
+
 func TestPollsThatFindNothingNewAreHardlyWritten(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
@@ -234,7 +258,7 @@ func TestPollsThatFindNothingNewAreHardlyWritten(t *testing.T) {
 		w := startKept(t, s, store, yamlOf(yamlAccount("main", "poll_interval: 10s\nstall_after: 10h", serverYAML(1))))
 		pass(time.Hour - time.Second)
 		wantEqual(t, "polls", len(w.questionsOf(uuid(1))), 360)
-		wantEqual(t, "written", store.written(), 12) // the first, and every five minutes
+		wantEqual(t, "written", store.written(), 24) // the first, and every five minutes, each with the sum of failures
 		wantEqual(t, "last success", w.value("server_last_success_timestamp_seconds")-epoch, 3590)
 	})
 }

@@ -92,7 +92,7 @@ func (c *Collector) Targets() []Target {
 	var list []Target
 	for _, a := range c.store.Load().Accounts {
 		for _, g := range a.Groups() {
-			for _, r := range g.Load().List {
+			for _, r := range g.Load().List() {
 				list = append(list, Target{a.Name, r.Target})
 			}
 		}
@@ -167,12 +167,7 @@ func contains(text, search string) bool {
 }
 
 // when converts an instant to a time of the system's clock.
-func when(v scan.View, i scan.Instant) time.Time {
-	if i == 0 {
-		return time.Time{}
-	}
-	return min(i, v.Now).Add(v.Step).Time()
-}
+func when(v scan.View, i scan.Instant) time.Time { return min(i, v.Now).Add(v.Step).Time() }
 
 // stepped returns a problem whose time is one of the system's clock.
 func stepped(p *scan.Problem, step time.Duration) *scan.Problem {
@@ -239,7 +234,7 @@ func detailOf(a *AccountOverview, v scan.View) *Detail {
 	for _, c := range slices.Backward(v.Changes) {
 		s := c.Subtask(v.Record)
 		d.Changes = append(d.Changes, Change{
-			At: when(v, c.At()), TaskID: s.TaskID, Type: s.Type, Status: c.Status(), Code: a.codes.Text(c.Code()),
+			At: when(v, c.At()), TaskID: s.TaskID, Type: s.Type, Status: float64(c.Status), Code: c.Code(v.Record),
 		})
 	}
 	return d

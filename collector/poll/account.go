@@ -41,9 +41,7 @@ type server struct {
 	probe     bool         // the poll under way tries whether credentials are accepted again
 	askedAnew bool         // while it is polled, it came to be asked something else
 	gone      bool         // it is no server of the account any more
-
-	savedAt scan.Instant // the last success that the state has; under the stateWriter's mu
-	saving  bool         // a write of the server is under way; under the stateWriter's mu
+	savedAt   scan.Instant // the last success that the state has; -1: not all that is known was saved
 }
 
 // account is one account: its servers, its quota and its polling. Accounts share nothing, so that
@@ -94,7 +92,7 @@ func newAccount(c config.Account, o *Options, w *stateWriter) *account {
 	a.policy.Types = scan.NewLabelSet(maxTypes, config.Types()...)
 	a.policy.TaskStart = func(taskID string) scan.Instant { return a.starts[taskID] }
 	a.policy.Bounded = func(limit sas.Anomaly) { o.Events.Anomalies(c.Name, map[sas.Anomaly]int{limit: 1}) }
-	a.published = scan.NewAccount(&c, a.policy.Codes)
+	a.published = scan.NewAccount(&c)
 	a.limiter = newLimiter(o.Clock.Now, a.published.Calls.Count)
 	if w != nil {
 		w.open(c.Name, a.policy.Types.Label, o.Events)
@@ -116,8 +114,8 @@ func (a *account) configure(c config.Account) {
 	a.queue.patience = max(c.SettledInterval, c.StaleAfter/2)
 	a.findings = findings{}
 	found := stillDiscovered(c.Discovery, a.found)
+	a.published.Update(func(s *scan.AccountStatus) { s.Config = &c })
 	a.unlock()
-	a.published.Update(func(s *scan.AccountStatus) { s.Config, s.Refused = &c, false })
 	a.retarget(found)
 }
 

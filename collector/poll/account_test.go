@@ -17,13 +17,13 @@ import (
 // noEvents counts nothing.
 type noEvents struct{}
 
-func (noEvents) Watch(*config.Account)                 {}
-func (noEvents) WatchTypes(string, []string)           {}
-func (noEvents) Forget(string)                         {}
-func (noEvents) Call(_, _, _ string, _ time.Duration)  {}
-func (noEvents) Anomalies(string, map[sas.Anomaly]int) {}
-func (noEvents) ScanFailures(_, _ string, _ float64)   {}
-func (noEvents) ScanEnded(string, scan.Finished)       {}
+func (noEvents) Watch(*config.Account)                           {}
+func (noEvents) WatchTypes(string, []string)                     {}
+func (noEvents) Forget(string)                                   {}
+func (noEvents) Call(_, _, _ string, _ time.Duration)            {}
+func (noEvents) Anomalies(string, map[sas.Anomaly]int)           {}
+func (noEvents) ScanFailures(_, _ string, _ float64)             {}
+func (noEvents) ScanEnded(string, string, string, time.Duration) {}
 
 // noAPI answers nothing.
 type noAPI struct{ API }

@@ -49,7 +49,7 @@ func TestWithoutStaleAfterNoRecordChangesAtRest(t *testing.T) {
 
 func recordsOf(a *account) (records []*scan.Record) {
 	for _, s := range a.order {
-		records = append(records, s.entry.Record())
+		records = append(records, s.entry.Record)
 	}
 	return records
 }

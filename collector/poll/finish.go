@@ -26,12 +26,12 @@ func (a *account) finish(s *server, start time.Time, results []scan.CallResult, 
 		return
 	}
 	before := s.latest
-	next, ended := before.Next(results, &a.policy, scan.InstantOf(now))
+	next, transitions := before.Next(results, &a.policy, scan.InstantOf(now))
 	s.latest = next
 	a.schedule(s, start, failed, now)
 	a.plan(s, now)
 	next.Due = scan.InstantOf(s.due)
-	update := &pendingUpdate{account: a, server: s, record: next, ended: ended, failures: newFailures(before, next)}
+	update := &pendingUpdate{account: a, server: s, record: next, transitions: transitions}
 	if a.writer == nil || !a.writer.take(update) {
 		a.show(update)
 	}
@@ -40,7 +40,7 @@ func (a *account) finish(s *server, start time.Time, results []scan.CallResult, 
 	}
 	a.judge(failed, now)
 	a.noticeCondition(before, next, failed)
-	a.noticeProgress(before, next, now.Sub(start))
+	a.noticeProgress(next, transitions, now.Sub(start))
 	a.enqueue(s, now)
 	if s.offline && !a.keepsOffline(next.Target.AssetInfo, nil) {
 		a.lookForTargets()
@@ -78,29 +78,14 @@ func (a *account) show(u *pendingUpdate) {
 		r = &other
 	}
 	a.published.Publish(u.server.entry, r)
-	for typ, n := range u.failures {
-		a.options.Events.ScanFailures(a.config.Name, typ, n)
-	}
-	for _, ended := range u.ended {
-		a.options.Events.ScanEnded(a.config.Name, ended)
-	}
-}
-
-// newFailures counts the errors that next has beyond before, by type.
-func newFailures(before, next *scan.Record) map[string]float64 {
-	var failures map[string]float64
-	for _, sums := range []struct {
-		errors []scan.ErrorCount
-		sign   float64
-	}{{next.Errors, 1}, {before.Errors, -1}} {
-		for _, e := range sums.errors {
-			if failures == nil {
-				failures = make(map[string]float64)
-			}
-			failures[e.Type] += sums.sign * e.Count
+	for _, t := range u.transitions {
+		if t.Failed() {
+			a.options.Events.ScanFailures(a.config.Name, t.Type, 1)
+		}
+		if took, completed := t.Completed(); completed {
+			a.options.Events.ScanEnded(a.config.Name, t.Type, t.TaskID, took)
 		}
 	}
-	return failures
 }
 
 // judge opens or closes the breaker. Each is logged once. It is called with a.mu held.

@@ -39,14 +39,14 @@ type Events interface {
 	// ScanFailures is told of subtasks that went into an error code, ScanEnded of each that
 	// completed.
 	ScanFailures(account, typ string, count float64)
-	ScanEnded(account string, f scan.Finished)
+	ScanEnded(account, typ, taskID string, took time.Duration)
 }
 
 // State keeps what is known over restarts; *state.Store is one. It logs its own troubles.
 type State interface {
-	Restore(account string) (map[string]state.Server, error)
-	Save(batch []state.Entry) error
-	Sweep(watched func(state.Key) bool, now time.Time) (dropped int, err error)
+	Restore(account string) (map[string]scan.Record, error)
+	Save(batch []state.Entry, step time.Duration) error
+	Sweep(watched func(state.Key) bool, now scan.Instant) (dropped int, err error)
 }
 
 // Options configure a Poller.

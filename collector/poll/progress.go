@@ -13,18 +13,18 @@ import (
 // noticeProgress logs a poll that succeeded, and every subtask that it found changed, at level
 // debug. What it does before that level is looked at is next to nothing. It is called with a.mu
 // held.
-func (a *account) noticeProgress(before, next *scan.Record, took time.Duration) {
+func (a *account) noticeProgress(next *scan.Record, transitions []scan.Transition, took time.Duration) {
 	a.notice(func(l log.Logger) {
 		if next.Failure == "" {
 			level.Debug(ofServer(l, next)).Log("msg", "poll succeeded", "subtasks", len(next.Subtasks), "took", took)
 		}
-		for old, s := range next.Changed(before) {
+		for _, s := range transitions {
 			line := log.With(l, "server", next.Target.Name, "uuid", next.Target.UUID, "task_id", s.TaskID, "type", s.Type, "status", s.Status, "code", s.Code)
-			if old == nil {
+			if s.Before == nil {
 				level.Debug(line).Log("msg", "new subtask")
 				continue
 			}
-			level.Debug(line).Log("msg", "subtask changed", "status_before", old.Status, "code_before", old.Code)
+			level.Debug(line).Log("msg", "subtask changed", "status_before", s.Before.Status, "code_before", s.Before.Code)
 		}
 	})
 }

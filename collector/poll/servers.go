@@ -9,8 +9,6 @@ import (
 
 	"aliyun_vulscan_exporter/collector/scan"
 	"aliyun_vulscan_exporter/internal/discovery"
-	"aliyun_vulscan_exporter/internal/sas"
-	"aliyun_vulscan_exporter/internal/state"
 )
 
 // retarget makes what was found, and the configuration, the account's servers. Those that stay keep
@@ -74,14 +72,13 @@ func withTypes(types, more []string) []string {
 // keepsOffline reports whether a server stays watched that online_only alone would keep out: a
 // subtask of it is unfinished or failing, or an unfinished task lists it. It is called with a.mu
 // held.
-func (a *account) keepsOffline(asset *discovery.Server, stored map[string]state.Server) bool {
+func (a *account) keepsOffline(asset *discovery.Server, stored map[string]scan.Record) bool {
 	key := scan.KeyOf(asset.UUID)
 	if s := a.servers[key]; s != nil && s.latest.Troubled() || a.listed(asset) {
 		return true
 	}
-	return a.servers[key] == nil && slices.ContainsFunc(stored[key].Subtasks, func(s state.Subtask) bool {
-		return s.Status != sas.StatusComplete || s.Code != ""
-	})
+	kept := stored[key]
+	return a.servers[key] == nil && kept.Troubled()
 }
 
 func taskStarts(found discovery.Found) map[string]scan.Instant {
@@ -93,13 +90,13 @@ func taskStarts(found discovery.Found) map[string]scan.Instant {
 }
 
 // newServer returns a server that was not watched so far; stored is what the state has.
-func (a *account) newServer(t *scan.Target, stored map[string]state.Server, now time.Time) *server {
+func (a *account) newServer(t *scan.Target, stored map[string]scan.Record, now time.Time) *server {
 	s := &server{dueAlone: now, news: noNews, latest: &scan.Record{Target: t, Total: -1}}
 	if from, known := stored[t.Key()]; known {
-		s.latest = restored(t, from, &a.policy, scan.InstantOf(now))
+		s.latest = from.Restored(t, &a.policy, scan.InstantOf(now))
 		s.savedAt = s.latest.LastSuccess
 	}
-	s.entry = scan.NewEntry(s.latest)
+	s.entry = &scan.Entry{Record: s.latest}
 	return s
 }
 
@@ -126,9 +123,9 @@ func (a *account) renew(s *server, t *scan.Target, now time.Time) {
 
 // amend changes what is known of a server apart from what polls find. It is called with a.mu held.
 func (a *account) amend(s *server, change func(*scan.Record)) {
-	shown := *s.entry.Record()
+	shown := *s.entry.Record
 	change(&shown)
-	if s.latest == s.entry.Record() {
+	if s.latest == s.entry.Record {
 		s.latest = &shown // mostly: then nothing is held twice
 	} else {
 		latest := *s.latest

@@ -176,7 +176,7 @@ func (s *simulation) follow(of *simulatedScan) simulated {
 func (s *simulation) published(of *simulatedScan) (f simulated) {
 	server := 0 // records are in the order of the configuration
 	for _, g := range s.account().Groups() {
-		for _, r := range g.Load().List {
+		for _, r := range g.Load().List() {
 			end := of.begin.Add(of.end[server])
 			server++
 			for _, t := range r.Subtasks {

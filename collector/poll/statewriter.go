@@ -9,20 +9,16 @@ import (
 	"time"
 
 	"aliyun_vulscan_exporter/collector/scan"
+	"aliyun_vulscan_exporter/internal/discovery"
 	"aliyun_vulscan_exporter/internal/state"
 )
 
 const (
-	// gatherFor is how long updates are gathered before they are written together.
-	gatherFor = 100 * time.Millisecond
-	// retryAfter is the pause after a write that failed.
-	retryAfter = 10 * time.Second
-	// saveAgainAfter is how old the stored time of a server's last success may be while nothing
-	// else of it changes.
-	saveAgainAfter = 5 * time.Minute
-	// sweepEvery is how often servers that are gone are looked for, and sweepRetry how often until
-	// the lists of all accounts have been read.
-	sweepEvery, sweepRetry = time.Hour, time.Minute
+	gatherFor      = 100 * time.Millisecond // how long updates are gathered for one batch
+	retryAfter     = 10 * time.Second       // the pause after a write that failed
+	saveAgainAfter = 5 * time.Minute        // the age of a stored last success while nothing else changes
+	sweepEvery     = time.Hour              // how often servers that are gone are looked for
+	sweepRetry     = time.Minute            // the same until the lists of all accounts have been read
 )
 
 // stateWriter writes what polls find to the state, in batches that no poll waits for. Readers see
@@ -34,114 +30,83 @@ type stateWriter struct {
 	clock    *scan.Clock
 	accounts func() []*account
 
-	wake chan struct{}
-	stop context.CancelFunc // nil before start
-	done chan struct{}
+	start   func() // begins to write, until close is called
+	stop    context.CancelFunc
+	running sync.WaitGroup
+	wake    chan struct{} // something is pending
 
-	mu      sync.Mutex
+	mu      sync.Mutex // taken with an account's mu held, never the other way round
 	pending map[*server]*pendingUpdate
+	writing map[*server]*pendingUpdate // not shown yet, either
 
-	flushing sync.Mutex // held while a batch is written and shown
-	unsaved  map[state.Key]state.Entry
+	flushing sync.Mutex                    // held while a batch is written and shown
 	failures map[string]map[string]float64 // by account and type, all that were ever counted
 }
 
 // pendingUpdate is what polls of a server found that no reader has seen yet.
 type pendingUpdate struct {
-	account  *account
-	server   *server
-	record   *scan.Record
-	ended    []scan.Finished
-	failures map[string]float64 // new ones, by type
-}
-
-// then adds a later update of the same server.
-func (u *pendingUpdate) then(later *pendingUpdate) {
-	u.record, u.ended = later.record, append(u.ended, later.ended...)
-	for typ, n := range later.failures {
-		if u.failures == nil {
-			u.failures = make(map[string]float64)
-		}
-		u.failures[typ] += n
-	}
+	account     *account
+	server      *server
+	record      *scan.Record
+	transitions []scan.Transition
 }
 
 func newStateWriter(s State, clock *scan.Clock, accounts func() []*account) *stateWriter {
-	return &stateWriter{
-		state: s, clock: clock, accounts: accounts, wake: make(chan struct{}, 1), done: make(chan struct{}),
-		pending: make(map[*server]*pendingUpdate), unsaved: make(map[state.Key]state.Entry),
-		failures: make(map[string]map[string]float64),
-	}
-}
-
-// start begins to write, until close is called.
-func (w *stateWriter) start() {
-	if w.stop != nil {
-		return
+	w := &stateWriter{
+		state: s, clock: clock, accounts: accounts, wake: make(chan struct{}, 1),
+		pending: make(map[*server]*pendingUpdate), failures: make(map[string]map[string]float64),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	w.stop = cancel
-	go func() {
-		defer close(w.done)
-		w.run(ctx)
-	}()
+	w.start, w.stop = sync.OnceFunc(func() { w.running.Go(func() { w.run(ctx) }) }), cancel
+	return w
 }
 
 // close writes what is left, with the last success of every server, and stops.
 func (w *stateWriter) close() {
-	if w.stop != nil {
-		w.stop()
-		<-w.done
-	}
-	for _, a := range w.accounts() {
-		w.takeAll(a)
-	}
+	w.stop()
+	w.running.Wait()
+	w.takeAll(false)
 	w.flush()
 	w.sweep()
 }
 
 func (w *stateWriter) run(ctx context.Context) {
-	sweep := time.NewTimer(0)
-	defer sweep.Stop()
+	sweep := time.After(0)
 	for {
-		pause := gatherFor
 		select {
 		case <-w.wake:
-		case <-sweep.C:
-			if w.sweep() {
-				sweep.Reset(sweepEvery)
-			} else {
-				sweep.Reset(sweepRetry)
+			for pause := gatherFor; sleep(ctx, pause) && !w.flush(); {
+				pause = retryAfter
 			}
-			continue
+		case <-sweep:
+			sweep = time.After(w.sweep())
 		case <-ctx.Done():
 			return
-		}
-		for sleep(ctx, pause) && !w.flush() {
-			pause = retryAfter
 		}
 	}
 }
 
-// sweep has the state forget servers that have been gone for long. It reports whether it did: until
-// every account's lists have been read, servers that are not watched yet may well be in them.
-func (w *stateWriter) sweep() bool {
+// sweep has the state forget servers that have been gone for long, and returns when to do so again.
+// Until every account's lists have been read it does not: servers that are not watched yet may well
+// be in them.
+func (w *stateWriter) sweep() (again time.Duration) {
 	watched := make(map[state.Key]bool)
 	for _, a := range w.accounts() {
 		a.mu.Lock()
 		complete := readCompletely(a.config.Discovery, a.found)
-		watched[failuresKey(a.config.Name)] = true
+		watched[state.Key{Account: a.config.Name}] = true // failures
 		for key := range a.servers {
 			watched[state.Key{Account: a.config.Name, UUID: key}] = true
 		}
 		a.mu.Unlock()
 		if !complete {
-			return false
+			return sweepRetry
 		}
 	}
+	now := scan.InstantOf(w.clock.Now().Add(w.clock.Step()))
 	// The state logs if it fails; the next sweep tries again.
-	_, _ = w.state.Sweep(func(key state.Key) bool { return watched[state.Key{Account: key.Account, UUID: scan.KeyOf(key.UUID)}] }, w.clock.Now().Add(w.clock.Step()))
-	return true
+	_, _ = w.state.Sweep(func(key state.Key) bool { return watched[key] }, now)
+	return sweepEvery
 }
 
 // take takes an update for writing, or reports false if there is nothing to write. It is called
@@ -150,118 +115,144 @@ func (w *stateWriter) take(u *pendingUpdate) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := u.server
-	if before := w.pending[s]; before != nil {
-		before.then(u)
-		return true
-	}
-	// While an earlier update is being written, this one has to wait behind it.
-	recent := s.savedAt.Until(u.record.LastSuccess) < saveAgainAfter
-	if !s.saving && recent && s.entry.Record().SameKnowledge(u.record) {
+	// While an earlier update waits or is being written, this one has to wait behind it.
+	first := w.pending[s] == nil && w.writing[s] == nil
+	if first && s.savedAt.Until(u.record.LastSuccess) < saveAgainAfter && s.entry.Record.SameKnowledge(u.record) {
 		return false
 	}
-	w.pending[s] = u
+	w.put(u)
+	return true
+}
+
+// takeAll takes all servers of whose last success the state does not know; of a new file that is
+// all. The state then has them as polls know them.
+func (w *stateWriter) takeAll(newFile bool) {
+	for _, a := range w.accounts() {
+		a.mu.Lock()
+		w.mu.Lock()
+		for _, s := range a.servers {
+			if newFile || s.latest.LastSuccess > s.savedAt {
+				w.put(&pendingUpdate{account: a, server: s, record: s.latest})
+			}
+		}
+		w.mu.Unlock()
+		a.mu.Unlock()
+	}
+}
+
+// put is called with w.mu held.
+func (w *stateWriter) put(u *pendingUpdate) {
+	if before := w.pending[u.server]; before != nil {
+		u.transitions = append(before.transitions, u.transitions...)
+	}
+	w.pending[u.server] = u
 	select {
 	case w.wake <- struct{}{}:
 	default:
 	}
-	return true
-}
-
-// takeAll takes all servers of an account whose last success the state does not have, as before a
-// stop.
-func (w *stateWriter) takeAll(a *account) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, s := range a.servers {
-		if w.pending[s] == nil && s.latest.LastSuccess > s.savedAt {
-			w.pending[s] = &pendingUpdate{account: a, server: s, record: s.latest}
-		}
-	}
 }
 
 // flush writes and then publishes all updates. It reports whether everything there is has been
-// written.
-func (w *stateWriter) flush() (saved bool) {
+// written; what has not is pending again.
+func (w *stateWriter) flush() bool {
 	w.flushing.Lock()
 	defer w.flushing.Unlock()
-	updates := w.begin()
-	for _, u := range updates {
-		w.add(u)
+	err := w.write()
+	if errors.Is(err, state.ErrReplaced) {
+		w.takeAll(true)
+		err = w.write()
 	}
-	saved = w.save()
-	for s, u := range updates {
+	if err != nil {
+		w.takeAll(false)
+	}
+	return err == nil
+}
+
+// write writes all updates together, and shows them. The state logs if it fails.
+func (w *stateWriter) write() error {
+	w.mu.Lock()
+	w.writing, w.pending = w.pending, make(map[*server]*pendingUpdate)
+	w.mu.Unlock()
+	if len(w.writing) == 0 {
+		return nil
+	}
+	batch := make([]state.Entry, 0, len(w.writing)+len(w.failures))
+	for _, u := range w.writing {
+		name := u.account.published.Name
+		batch = append(batch, state.Entry{Key: state.Key{Account: name, UUID: u.record.Target.Key()}, Server: *u.record})
+		for _, t := range u.transitions {
+			if t.Failed() {
+				w.failures[name][t.Type]++
+			}
+		}
+	}
+	for name := range w.failures {
+		batch = append(batch, w.failuresEntry(name))
+	}
+	err := w.state.Save(batch, w.clock.Step())
+	for s, u := range w.writing {
 		u.account.mu.Lock()
 		u.account.show(u)
-		w.mu.Lock()
-		s.saving = false
-		if saved {
-			s.savedAt = u.record.LastSuccess
+		s.savedAt = u.record.LastSuccess
+		if err != nil {
+			s.savedAt = -1
 		}
+		w.mu.Lock()
+		delete(w.writing, s)
 		w.mu.Unlock()
 		u.account.unlock()
 	}
-	return saved
+	return err
 }
 
-// begin returns the pending updates, which are being saved from now on.
-func (w *stateWriter) begin() map[*server]*pendingUpdate {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	updates := w.pending
-	w.pending = make(map[*server]*pendingUpdate)
-	for s := range updates {
-		s.saving = true
+// restore reads what the state has of servers that the account does not know.
+func (a *account) restore(found discovery.Found) map[string]scan.Record {
+	if a.writer == nil {
+		return nil
 	}
-	return updates
+	a.mu.Lock()
+	first := a.found.Servers.At.IsZero() // an offline server may have been watched before
+	list := targets(a.config, found, a.options.Owns, func(s *discovery.Server) bool { return first || a.servers[scan.KeyOf(s.UUID)] != nil || a.listed(s) })
+	known := !slices.ContainsFunc(list, func(t target) bool { return a.servers[t.Key()] == nil })
+	a.mu.Unlock()
+	if known {
+		return nil
+	}
+	stored, _ := a.writer.state.Restore(a.config.Name) // the state logs if it fails
+	return stored
 }
 
-// add adds what an update says to what has to be saved.
-func (w *stateWriter) add(u *pendingUpdate) {
-	name := u.account.published.Name
-	e := entry(name, u.record, w.clock.Step())
-	w.unsaved[e.Key] = e
-	for typ, n := range u.failures {
-		if n != 0 {
-			w.failures[name][typ] += n
-			w.unsaved[failuresKey(name)] = failuresEntry(name, w.failures[name])
+// open makes an account's failures known to events as they were counted by earlier processes, or
+// before it left the configuration. label bounds the types: each process may have met others.
+func (w *stateWriter) open(account string, label func(typ string) string, events Events) {
+	w.flushing.Lock()
+	defer w.flushing.Unlock()
+	failures := w.failures[account]
+	if failures == nil {
+		failures = make(map[string]float64)
+		stored, _ := w.state.Restore(account)
+		if sum, known := stored[""]; known { // else a version wrote it that had none
+			stored = map[string]scan.Record{"": sum}
 		}
-	}
-}
-
-// save writes what is not saved yet. The state logs if it fails.
-func (w *stateWriter) save() bool {
-	if len(w.unsaved) == 0 {
-		return true
-	}
-	err := w.state.Save(slices.Collect(maps.Values(w.unsaved)))
-	if errors.Is(err, state.ErrReplaced) {
-		w.addEverything()
-		err = w.state.Save(slices.Collect(maps.Values(w.unsaved)))
-	}
-	if err != nil {
-		return false
-	}
-	clear(w.unsaved)
-	return true
-}
-
-// addEverything adds all that readers see to what has to be saved: the file is a new one.
-func (w *stateWriter) addEverything() {
-	step := w.clock.Step()
-	add := func(e state.Entry) {
-		if _, newer := w.unsaved[e.Key]; !newer {
-			w.unsaved[e.Key] = e
-		}
-	}
-	for _, a := range w.accounts() {
-		name := a.published.Name
-		for _, g := range a.published.Groups() {
-			for _, r := range g.Load().List {
-				add(entry(name, r, step))
+		for _, s := range stored {
+			for _, e := range s.Errors {
+				failures[label(e.Type)] += e.Count
 			}
 		}
-		add(failuresEntry(name, w.failures[name]))
+		w.failures[account] = failures
 	}
+	for typ, n := range failures {
+		events.ScanFailures(account, typ, n)
+	}
+}
+
+// failuresEntry is the sum of an account's failures, which the state has under no UUID. It is the
+// sum of what was ever counted, not of what is watched: a counter that falls when a server leaves
+// would look like new failures.
+func (w *stateWriter) failuresEntry(account string) state.Entry {
+	e := state.Entry{Key: state.Key{Account: account}, Server: scan.Record{Total: -1}}
+	for _, typ := range slices.Sorted(maps.Keys(w.failures[account])) { // their labels are given out in this order
+		e.Server.Errors = append(e.Server.Errors, scan.ErrorCount{Type: typ, Count: w.failures[account][typ]})
+	}
+	return e
 }

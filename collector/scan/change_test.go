@@ -2,7 +2,6 @@ package scan
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +12,7 @@ func (h *history) changes() string {
 	var list []string
 	for _, c := range h.Changes {
 		s := c.Subtask(h.Record)
-		list = append(list, fmt.Sprintf("%s/%s/%v/%s@%d", s.TaskID, s.Type, c.Status(), h.policy.Codes.Text(c.Code()), now0.Until(c.At())/time.Minute))
+		list = append(list, fmt.Sprintf("%s/%s/%v/%s@%d", s.TaskID, s.Type, c.Status, c.Code(h.Record), now0.Until(c.At())/time.Minute))
 	}
 	return strings.Join(list, " ")
 }
@@ -62,40 +61,38 @@ func TestTheOldestChangesGo(t *testing.T) {
 	wantEqual(t, "the newest", h.Changes[19].At(), minute(49))
 	var text strings.Builder
 	for i := range 30 {
-		fmt.Fprintf(&text, "t%d/cve/1 ", i)
+		fmt.Fprintf(&text, "t%02d/cve/1 ", i)
 	}
 	h.poll(60, text.String())
 	wantEqual(t, "changes of a poll with more", strings.HasPrefix(h.changes(), "t10/cve/1/@60 "), true)
 }
 
-// A place is a number of 16 bits: what does not fit has no history.
-func TestMoreSubtasksThanPlacesHaveNoHistory(t *testing.T) {
+// An answer of 4 MiB may have so many.
+func TestChangesOfVeryManySubtasksAreTheirs(t *testing.T) {
 	h := newHistory()
 	var text strings.Builder
-	for i := range math.MaxUint16 + 10 {
+	for i := range 70_000 {
 		fmt.Fprintf(&text, "t%d/cve/1 ", i)
 	}
 	h.poll(0, text.String())
 	h.poll(1, "last/cve/1 "+text.String())
 	wantEqual(t, "changes", h.changes(), "last/cve/1/@1")
-	h.poll(2, text.String()+"last/cve/1")
-	wantEqual(t, "changes", h.changes(), "")
+	h.poll(2, text.String()+"last/cve/2")
+	wantEqual(t, "changes", h.changes(), "last/cve/1/@1 last/cve/2/@2")
 }
 
-func TestChangedYieldsWhatIsReportedOtherwise(t *testing.T) {
+func TestTransitionsAreWhatIsReportedOtherwise(t *testing.T) {
 	h := newHistory()
 	h.poll(0, "a/cve/1 b/cve/4 c/cve/word/A")
-	before := h.Record
+	wantEqual(t, "transitions at first", len(h.transitions), 3)
+	h.transitions = nil
 	h.poll(1, "b/cve/4 a/cve/2 d/cve/0 c/cve/word/A")
 	var got []string
-	for old, s := range h.Changed(before) {
-		got = append(got, fmt.Sprintf("%s from %v", s.TaskID, old != nil && old.Status == 1))
+	for _, s := range h.transitions {
+		got = append(got, fmt.Sprintf("%s from %v", s.TaskID, s.Before != nil && s.Before.Status == 1))
 	}
-	wantEqual(t, "changed", got, []string{"a from true", "d from false"})
-	for range h.Changed(h.Record) {
-		t.Error("a record differs from itself")
-	}
-	for range h.Changed(before) {
-		break // must not go on
-	}
+	wantEqual(t, "transitions", got, []string{"a from true", "d from false"})
+	h.poll(2, "!x")
+	h.poll(3, "b/cve/4 a/cve/2 d/cve/0 c/cve/word/A")
+	wantEqual(t, "transitions of polls that find nothing new", len(h.transitions), 2)
 }

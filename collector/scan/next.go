@@ -1,12 +1,21 @@
 package scan
 
 import (
+	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"aliyun_vulscan_exporter/internal/sas"
+)
+
+const (
+	maxChanges = 20 // of a server are kept
+	// problemAge is how long a failed call is remembered after calls succeed again: after an outage
+	// there is one for every server.
+	problemAge = 24 * time.Hour
 )
 
 // CallResult is what came of one question of a poll.
@@ -16,125 +25,109 @@ type CallResult struct {
 	TaskIDs []string // root tasks that were asked for; needed where any call of the poll failed
 }
 
-// CodePolicy says what an account makes of the texts in answers. It is safe for concurrent use.
-type CodePolicy struct {
-	SuccessCodes []string  // codes that mean "no error", besides the empty one
-	Codes, Types *LabelSet // codes and types as labels
-	// TaskStart returns when a task began, or 0 where that is not known.
-	TaskStart func(taskID string) Instant
-	// Bounded is told of a text that is no label, since too many are already.
-	Bounded func(sas.Anomaly)
+// Transition is a subtask that a poll found new, or with another status or code.
+type Transition struct {
+	*Subtask          // as it is now
+	Before   *Subtask // nil: it is new
 }
 
-// Anomalies of texts beyond a LabelSet's limit.
-const (
-	CodeLimit = sas.Anomaly("code_limit")
-	TypeLimit = sas.Anomaly("type_limit")
-)
+// Failed reports whether the subtask went into an error.
+func (t Transition) Failed() bool {
+	return t.Code != "" && (t.Before == nil || t.Before.Code != t.Code)
+}
 
-// errorCode returns a code that means an error, or "".
-func (p *CodePolicy) errorCode(code string) string {
-	if strings.TrimSpace(code) == "" || slices.Contains(p.SuccessCodes, code) {
-		return ""
+// Completed reports whether the subtask completed, and how long it took since it was first seen
+// unfinished.
+func (t Transition) Completed() (took time.Duration, completed bool) {
+	if t.Before == nil || !t.Before.Unfinished() || t.Unfinished() {
+		return 0, false
 	}
-	return code
+	return max(0, t.Before.Started.Until(t.StatusSince)), true
 }
 
-func (p *CodePolicy) label(set *LabelSet, text string, limit sas.Anomaly) string {
-	label := set.Label(text)
-	if label != text {
-		p.Bounded(limit)
-	}
-	return label
-}
-
-// Finished is a subtask that completed, and how long that took.
-type Finished struct {
-	TaskID, Type string
-	Took         time.Duration
-}
-
-// Next returns what is known after a poll, of which there is one result a question, and the
-// subtasks that completed. A successful answer replaces all that an earlier one to the same
-// question said; a failed one changes no subtask.
-func (r *Record) Next(results []CallResult, p *CodePolicy, now Instant) (*Record, []Finished) {
+// Next returns what is known after a poll, of which there is one result a question, and what that
+// changed. A successful answer replaces all that an earlier one to the same question said; a failed
+// one changes no subtask. Where answers to two questions name the same main task, the later counts.
+func (r *Record) Next(results []CallResult, p *CodePolicy, now Instant) (*Record, []Transition) {
 	next := *r
 	next.Polled, next.Failure = true, ""
-	next.Subtasks, next.Errors = nil, slices.Clone(r.Errors)
-	before := r.index()
-	at := make(map[subtaskKey]int) // place in next.Subtasks
+	before, known := index(r.Subtasks), make(map[subtaskKey]*Subtask)
 	for i, result := range results {
 		if result.Answer == nil {
-			next.fail(result.Err, now)
-			next.keep(at, r, results, i)
+			next.Failure = result.Err.Result
+			next.Problem = &Problem{At: now.Time(), Err: result.Err, UUID: r.Target.UUID, Server: r.Target.Name}
+			for key, s := range before {
+				if tells(results, i, s) {
+					known[key] = s
+				}
+			}
 			continue
 		}
 		next.Total = result.Answer.TotalCount
 		for _, reported := range result.Answer.Subtasks {
-			next.report(at, before, reported, i, p, now)
+			reported.Type = p.label(p.Types, reported.Type, TypeLimit)
+			key := subtaskKey{reported.TaskID, reported.Type}
+			if s := r.updated(before[key], reported, p, now); s != nil {
+				s.Question = uint16(i)
+				known[key] = s
+			}
 		}
 	}
 	if next.Failure == "" {
-		next.LastSuccess = now
-		next.EmptySince = emptySince(r.EmptySince, len(next.Subtasks), now)
-		next.Problem = r.Problem.unlessOld(now)
-	}
-	MarkSuperseded(next.Subtasks)
-	next.countErrors(before, now)
-	next.Changes = r.changesTo(&next, before, p, now)
-	ended := next.ended(before, now)
-	// Most polls find nothing new: then nothing is held twice.
-	if slices.Equal(next.Subtasks, r.Subtasks) {
-		next.Subtasks = r.Subtasks
-	}
-	if slices.Equal(next.Errors, r.Errors) {
-		next.Errors = r.Errors
-	}
-	return &next, ended
-}
-
-// fail takes note of a failed call.
-func (r *Record) fail(err *sas.Error, now Instant) {
-	r.Failure = err.Result
-	r.Problem = &Problem{At: now.Time(), Err: err, UUID: r.Target.UUID, Server: r.Target.Name}
-}
-
-// keep keeps the subtasks of before of which failed call i would have told: those of the tasks that
-// it asked for and, of tasks with other IDs than were asked for, those that answered the same
-// question. Of questions that are no longer asked they stay with any failure.
-func (r *Record) keep(at map[subtaskKey]int, before *Record, results []CallResult, i int) {
-	for _, s := range before.Subtasks {
-		by := slices.IndexFunc(results, func(of CallResult) bool { return slices.Contains(of.TaskIDs, s.TaskID) })
-		if by < 0 && (int(s.Question) == i || int(s.Question) >= len(results)) {
-			by = i
+		next.LastSuccess, next.EmptySince = now, 0
+		if len(known) == 0 {
+			next.EmptySince = cmp.Or(r.EmptySince, now)
 		}
-		if by == i {
-			r.put(at, s)
+		if r.Problem != nil && now.Time().Sub(r.Problem.At) > problemAge {
+			next.Problem = nil
 		}
 	}
+	next.set(known)
+	return &next, next.note(r, before, now)
 }
 
-// report adds a subtask that an answer reports, with the history that before has of it.
-func (r *Record) report(at map[subtaskKey]int, before map[subtaskKey]*Subtask, reported sas.Subtask, question int, p *CodePolicy, now Instant) {
-	// The configuration's own strings, where they say the same, let the answer's memory go.
-	reported.TaskID = same(reported.TaskID, r.Target.TaskIDs)
-	reported.Type = same(p.label(p.Types, reported.Type, TypeLimit), r.Target.Types)
-	old := before[subtaskKey{reported.TaskID, reported.Type}]
-	if s, says := updated(old, reported, p, now); says {
-		s.Question = uint16(question)
-		r.put(at, s)
+// tells reports whether call i was to tell of s: it asked for its task or, if s is of a task with
+// another ID than was asked for, s has answered the same question. Of a subtask whose question is no
+// longer asked any call was to tell.
+func tells(results []CallResult, i int, s *Subtask) bool {
+	by := slices.IndexFunc(results, func(of CallResult) bool { return slices.Contains(of.TaskIDs, s.TaskID) })
+	if by < 0 && int(s.Question) < len(results) {
+		by = int(s.Question)
 	}
+	return by == i || by < 0
 }
 
-// put adds a subtask. Answers to two questions may name the same main task; the later one then
-// counts, so that no series comes twice.
-func (r *Record) put(at map[subtaskKey]int, s Subtask) {
-	if i, twice := at[s.key()]; twice {
-		r.Subtasks[i] = s
-		return
+// updated returns a reported subtask with its history, which is that of old (nil: none); nil for
+// one that says nothing.
+func (r *Record) updated(old *Subtask, reported sas.Subtask, p *CodePolicy, now Instant) *Subtask {
+	code := reported.Code
+	if strings.TrimSpace(code) == "" || slices.Contains(p.SuccessCodes, code) {
+		code = ""
 	}
-	at[s.key()] = len(r.Subtasks)
-	r.Subtasks = append(r.Subtasks, s)
+	if math.IsNaN(reported.Status) && code == "" {
+		return nil
+	}
+	if old == nil {
+		// The configuration's own strings, where they say the same, let the answer's memory go.
+		id, typ := same(reported.TaskID, r.Target.TaskIDs), same(reported.Type, r.Target.Types)
+		old = &Subtask{TaskID: id, Type: typ, Status: sas.StatusComplete, Changed: now, StatusSince: now, Began: now}
+	}
+	s := *old
+	if !sameStatus(old.Status, reported.Status) {
+		s.Status, s.StatusSince, s.Changed = reported.Status, now, now
+	}
+	if old.Code != code {
+		s.Code, s.Changed = code, now
+	}
+	s.CodeLabel = p.label(p.Codes, s.Code, CodeLimit)
+	switch {
+	case !s.Unfinished():
+		s.Started = 0
+	case !old.Unfinished():
+		s.Started = now
+	}
+	s.Began = cmp.Or(p.TaskStart(s.TaskID), s.Began)
+	return &s
 }
 
 // same returns the equal one of the known texts, if there is one.
@@ -145,48 +138,44 @@ func same(text string, known []string) string {
 	return text
 }
 
-// updated returns a reported subtask with its history, which is that of old (nil: none). says is
-// false for one that says nothing.
-func updated(old *Subtask, reported sas.Subtask, p *CodePolicy, now Instant) (s Subtask, says bool) {
-	if old != nil && old.Code == reported.Code {
-		reported.Code = old.Code
-	}
-	s = Subtask{
-		TaskID: reported.TaskID, Type: reported.Type, Status: reported.Status,
-		Code: p.errorCode(reported.Code), Changed: now, StatusSince: now, Began: now,
-	}
-	if math.IsNaN(s.Status) && s.Code == "" {
-		return s, false
-	}
-	if s.Code != "" {
-		s.CodeLabel = p.label(p.Codes, s.Code, CodeLimit)
-	}
-	if old != nil {
-		s.Began = old.Began
-		if sameStatus(old.Status, s.Status) {
-			s.StatusSince = old.StatusSince
-			if old.Code == s.Code {
-				s.Changed = old.Changed
-			}
-		}
-	}
-	if start := p.TaskStart(s.TaskID); start != 0 {
-		s.Began = start
-	}
-	switch {
-	case s.Unfinished() && old != nil && old.Unfinished():
-		s.Started = old.Started
-	case s.Unfinished():
-		s.Started = now
-	}
-	return s, true
-}
-
 // sameStatus compares statuses; two that were not reported are the same.
 func sameStatus(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
 
-// MarkSuperseded marks the subtasks of whose type a newer task has a complete one.
-func MarkSuperseded(subtasks []Subtask) {
+// index returns subtasks by key.
+func index(subtasks []Subtask) map[subtaskKey]*Subtask {
+	index := make(map[subtaskKey]*Subtask, len(subtasks))
+	for i := range subtasks {
+		index[subtasks[i].key()] = &subtasks[i]
+	}
+	return index
+}
+
+// set makes these the record's subtasks. One that is not among them takes its changes with it.
+func (r *Record) set(known map[subtaskKey]*Subtask) {
+	subtasks := make([]Subtask, 0, len(known))
+	for _, s := range known {
+		subtasks = append(subtasks, *s)
+	}
+	slices.SortFunc(subtasks, func(a, b Subtask) int {
+		return cmp.Or(strings.Compare(a.TaskID, b.TaskID), strings.Compare(a.Type, b.Type))
+	})
+	markSuperseded(subtasks)
+	if slices.Equal(subtasks, r.Subtasks) {
+		return // most polls find nothing new: then nothing is held twice
+	}
+	var changes []Change
+	for _, c := range r.Changes {
+		key := r.Subtasks[c.subtask].key()
+		if i := slices.IndexFunc(subtasks, func(s Subtask) bool { return s.key() == key }); i >= 0 {
+			c.subtask = uint32(i)
+			changes = append(changes, c)
+		}
+	}
+	r.Subtasks, r.Changes = subtasks, changes
+}
+
+// markSuperseded marks the subtasks of whose type a newer task has a complete one.
+func markSuperseded(subtasks []Subtask) {
 	newest := make(map[string]Instant) // the latest beginning of a complete one, by type
 	for i := range subtasks {
 		if s := &subtasks[i]; !s.Unfinished() {
@@ -198,77 +187,55 @@ func MarkSuperseded(subtasks []Subtask) {
 	}
 }
 
-// index returns the subtasks by key.
-func (r *Record) index() map[subtaskKey]*Subtask {
-	index := make(map[subtaskKey]*Subtask, len(r.Subtasks))
+// note returns what a poll changed of a record with these subtasks, adds that to the server's
+// changes, and counts the errors that subtasks went into.
+func (r *Record) note(before *Record, known map[subtaskKey]*Subtask, now Instant) (transitions []Transition) {
+	var fresh []Change
 	for i := range r.Subtasks {
-		index[r.Subtasks[i].key()] = &r.Subtasks[i]
-	}
-	return index
-}
-
-// ended returns the subtasks that completed since before and were seen before that. It looks at
-// what is kept: of two answers about one subtask only one is.
-func (r *Record) ended(before map[subtaskKey]*Subtask, now Instant) []Finished {
-	var ended []Finished
-	for i := range r.Subtasks {
-		s := &r.Subtasks[i]
-		if old := before[s.key()]; !s.Unfinished() && old != nil && old.Unfinished() {
-			ended = append(ended, Finished{s.TaskID, s.Type, max(0, old.Started.Until(now))})
-		}
-	}
-	return ended
-}
-
-// countErrors counts the error codes that subtasks went into since before.
-func (r *Record) countErrors(before map[subtaskKey]*Subtask, now Instant) {
-	for i := range r.Subtasks {
-		s := &r.Subtasks[i]
-		old := before[s.key()]
-		if s.Code == "" || old != nil && old.Code == s.Code {
+		s := Transition{&r.Subtasks[i], known[r.Subtasks[i].key()]}
+		if old := s.Before; old != nil && sameStatus(old.Status, s.Status) && old.Code == s.Code {
 			continue
 		}
-		at := slices.IndexFunc(r.Errors, func(e ErrorCount) bool { return e.Type == s.Type && e.Code == s.CodeLabel })
-		if at < 0 {
-			at = len(r.Errors)
-			r.Errors = append(r.Errors, ErrorCount{Type: s.Type, Code: s.CodeLabel, Created: now})
+		if len(fresh) == 0 {
+			r.Errors = slices.Clone(r.Errors) // before has them too
 		}
-		r.Errors[at].Count++
+		c := Change{at: uint32(now / 1000), Status: float32(s.Status), subtask: uint32(i)}
+		if s.Code != "" {
+			e := ErrorCount{Type: s.Type, Code: s.CodeLabel, Created: now}
+			if s.Failed() {
+				e.Count = 1
+			}
+			c.code = uint16(r.count(e))
+		}
+		transitions, fresh = append(transitions, s), append(fresh, c)
 	}
+	// What the first answer says is where the history begins.
+	if len(fresh) > 0 && before.LastSuccess != 0 {
+		all := slices.Concat(r.Changes, fresh)
+		r.Changes = slices.Clone(all[max(0, len(all)-maxChanges):])
+	}
+	return transitions
 }
 
-func emptySince(before Instant, subtasks int, now Instant) Instant {
-	switch {
-	case subtasks > 0:
-		return 0
-	case before == 0:
-		return now
+// count adds to the record's errors, which no other record may have, and returns the place of the
+// sum among them, from 1.
+func (r *Record) count(e ErrorCount) int {
+	at := slices.IndexFunc(r.Errors, func(of ErrorCount) bool { return of.Type == e.Type && of.Code == e.Code })
+	if at < 0 {
+		r.Errors = append(r.Errors, e)
+		return len(r.Errors)
 	}
-	return before
-}
-
-// problemAge is how long a server's last failed call is remembered after calls succeed again: after
-// an outage there is one for every server.
-const problemAge = 24 * time.Hour
-
-func (p *Problem) unlessOld(now Instant) *Problem {
-	if p != nil && now.Time().Sub(p.At) > problemAge {
-		return nil
-	}
-	return p
+	of := &r.Errors[at]
+	of.Count, of.Created = of.Count+e.Count, min(of.Created, e.Created)
+	return at + 1
 }
 
 // DropTasks takes the subtasks of tasks out that the server is not asked for any more. r must be a
 // copy that nobody else has.
 func (r *Record) DropTasks(ids []string) {
-	dropped := func(s Subtask) bool { return slices.Contains(ids, s.TaskID) }
-	if len(ids) == 0 || !slices.ContainsFunc(r.Subtasks, dropped) {
-		return
-	}
-	before := *r
-	r.Subtasks = slices.DeleteFunc(slices.Clone(r.Subtasks), dropped)
-	MarkSuperseded(r.Subtasks)
-	r.Changes = before.rebased(r)
+	known := index(r.Subtasks)
+	maps.DeleteFunc(known, func(key subtaskKey, _ *Subtask) bool { return slices.Contains(ids, key.taskID) })
+	r.set(known)
 }
 
 // SameKnowledge reports whether two records of one server say the same of its subtasks and errors,

@@ -21,10 +21,10 @@ func minute(n int) Instant { return now0.Add(time.Duration(n) * time.Minute) }
 // history is what is known of one server, and what was seen of it.
 type history struct {
 	*Record
-	policy   CodePolicy
-	starts   map[string]Instant
-	bounded  map[sas.Anomaly]int
-	finished []Finished
+	policy      CodePolicy
+	starts      map[string]Instant
+	bounded     map[sas.Anomaly]int
+	transitions []Transition
 }
 
 func newHistory() *history {
@@ -49,9 +49,9 @@ func (h *history) poll(minutes int, questions ...string) {
 		}
 		results = append(results, CallResult{Answer: answer(q)})
 	}
-	var ended []Finished
-	h.Record, ended = h.Next(results, &h.policy, minute(minutes))
-	h.finished = append(h.finished, ended...)
+	var transitions []Transition
+	h.Record, transitions = h.Next(results, &h.policy, minute(minutes))
+	h.transitions = append(h.transitions, transitions...)
 }
 
 func answer(text string) *sas.Answer {
@@ -150,12 +150,29 @@ func TestErrorsAreCountedWhenTheyBegin(t *testing.T) {
 				h.poll(i, p)
 			}
 			var got []string
+			sum := 0.0
 			for _, e := range h.Errors {
 				got = append(got, fmt.Sprintf("%s=%v", e.Code, e.Count))
+				sum += e.Count
 			}
 			wantEqual(t, "errors", strings.Join(got, " "), tt.want)
+			for _, s := range h.transitions {
+				if s.Failed() {
+					sum--
+				}
+			}
+			wantEqual(t, "errors beyond the transitions that failed", sum, 0)
 		})
 	}
+}
+
+func TestCountingErrorsChangesNoEarlierRecord(t *testing.T) {
+	h := newHistory()
+	h.poll(0, "a/cve/4/A")
+	first := h.Record
+	h.poll(1, "a/cve/4")
+	h.poll(2, "a/cve/4/A")
+	wantEqual(t, "errors, then and now", fmt.Sprint(first.Errors[0].Count, h.Errors[0].Count), "1 2")
 }
 
 func TestFinishedScansTakeAsLongAsTheyWereSeen(t *testing.T) {
@@ -178,9 +195,11 @@ func TestFinishedScansTakeAsLongAsTheyWereSeen(t *testing.T) {
 				h.poll(i, p)
 			}
 			var got []time.Duration
-			for _, f := range h.finished {
-				wantEqual(t, "of", f.TaskID+f.Type, "acve")
-				got = append(got, f.Took)
+			for _, s := range h.transitions {
+				if took, completed := s.Completed(); completed {
+					wantEqual(t, "of", s.TaskID+s.Type, "acve")
+					got = append(got, took)
+				}
 			}
 			wantEqual(t, "took", got, tt.want)
 		})
@@ -188,7 +207,8 @@ func TestFinishedScansTakeAsLongAsTheyWereSeen(t *testing.T) {
 	h := newHistory()
 	h.poll(9, "a/cve/1")
 	h.poll(3, "a/cve/4") // cannot be, and must not count backwards
-	wantEqual(t, "took, with time going back", h.finished[0].Took, time.Duration(0))
+	took, completed := h.transitions[1].Completed()
+	wantEqual(t, "took, with time going back", fmt.Sprint(took, completed), "0s true")
 }
 
 func TestLastSuccessAndEmptiness(t *testing.T) {
@@ -229,7 +249,9 @@ func TestTextsBeyondTheLimitAreCountedAsOther(t *testing.T) {
 	}
 	h.poll(0, text.String())
 	wantEqual(t, "codes", len(h.Errors), 201)
-	wantEqual(t, "under other", h.Errors[200].Count, 100)
+	for _, e := range h.Errors {
+		wantEqual(t, "under "+e.Code, e.Count, map[bool]int{true: 100, false: 1}[e.Code == OtherLabel])
+	}
 	wantEqual(t, "told", h.bounded[CodeLimit], 100)
 	text.Reset()
 	for i := range 5000 {

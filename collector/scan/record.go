@@ -1,10 +1,13 @@
 package scan
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"time"
 
 	"aliyun_vulscan_exporter/config"
+	"aliyun_vulscan_exporter/internal/discovery"
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
@@ -60,13 +63,62 @@ type ErrorCount struct {
 	Created    Instant
 }
 
+// Change is one change of a subtask to another status or code. There are up to maxChanges for every
+// server, so that it has to be small.
+type Change struct {
+	at      uint32 // seconds since 1970
+	subtask uint32 // place in the record's Subtasks
+	code    uint16 // place in the record's Errors, from 1; 0: none
+	Status  float32
+}
+
+// At returns when the change was seen, to the second.
+func (c Change) At() Instant { return Instant(c.at) * 1000 }
+
+// Subtask returns the subtask of r that changed. c must be one of r's changes.
+func (c Change) Subtask(r *Record) *Subtask { return &r.Subtasks[c.subtask] }
+
+// Code returns the new code as a label.
+func (c Change) Code(r *Record) string {
+	if c.code == 0 {
+		return ""
+	}
+	return r.Errors[c.code-1].Code
+}
+
 // Problem is a call that failed.
 type Problem struct {
-	At time.Time
-	// Err names the operation, the account and the server, never a secret.
-	Err *sas.Error
-	// UUID and Server are those of the server that was asked about.
-	UUID, Server string
+	At           time.Time
+	Err          *sas.Error // names the operation, the account and the server, never a secret
+	UUID, Server string     // of the server that was asked about
+}
+
+// Target is a server that is polled: configured, discovered or both. It is never changed.
+type Target struct {
+	config.Server                   // its TaskIDs are all that it is asked for, discovered ones too
+	AssetInfo     *discovery.Server // what discovery knows of it; nil if it was not discovered
+}
+
+// Key is what tells servers apart.
+func (t *Target) Key() string { return KeyOf(t.UUID) }
+
+// KeyOf returns what tells a server apart that has this UUID, however it is spelt.
+func KeyOf(uuid string) string { return config.ServerKey(uuid) }
+
+// Same reports whether two targets are polled and shown alike.
+func (t *Target) Same(as *Target) bool {
+	asset, other := t.Asset(), as.Asset()
+	return t.UUID == as.UUID && t.Name == as.Name && slices.Equal(t.TaskIDs, as.TaskIDs) &&
+		slices.Equal(t.Types, as.Types) && maps.Equal(t.Labels, as.Labels) &&
+		(t.AssetInfo == nil) == (as.AssetInfo == nil) && asset.Same(&other)
+}
+
+// Asset returns what discovery knows of the server, all empty if that is nothing.
+func (t *Target) Asset() discovery.Server {
+	if t.AssetInfo == nil {
+		return discovery.Server{}
+	}
+	return *t.AssetInfo
 }
 
 // subtaskKey identifies a subtask among those of its server.
@@ -74,8 +126,7 @@ type subtaskKey struct{ taskID, typ string }
 
 func (s *Subtask) key() subtaskKey { return subtaskKey{s.TaskID, s.Type} }
 
-// Unfinished reports whether the scan still has to end. A status that nobody documents is not an
-// end.
+// Unfinished reports whether the scan still has to end. An undocumented status is no end.
 func (s *Subtask) Unfinished() bool { return s.Status != sas.StatusComplete }
 
 // Failing reports whether the subtask has an error code that still matters.
@@ -129,9 +180,25 @@ func (r *Record) MovedAt() Instant {
 // seen is the last moment at which the record was known to be right.
 func (r *Record) seen() Instant { return max(r.LastSuccess, r.Confirmed) }
 
-// Stale reports whether what is known is too old to be published.
-func (r *Record) Stale(now Instant, after time.Duration) bool {
-	return after > 0 && r.seen().Until(now) >= after
+// Restored returns the record of a server of which r is what an earlier process kept. It counts as
+// not polled yet, and its values are published as if it had been. If the clock was set back since,
+// nothing of it lies in the future.
+func (r *Record) Restored(t *Target, p *CodePolicy, now Instant) *Record {
+	ahead := max(0, now.Until(r.LastSuccess))
+	at := func(i Instant) Instant { return min(now, i.Add(-ahead)) }
+	restored := &Record{Target: t, LastSuccess: at(r.LastSuccess), EmptySince: at(r.EmptySince), Total: r.Total}
+	known := make(map[subtaskKey]*Subtask)
+	for _, s := range r.Subtasks { // the types of some may share a label by now
+		s.Type, s.CodeLabel = p.Types.Label(s.Type), p.Codes.Label(s.Code)
+		s.Changed, s.StatusSince, s.Started, s.Began = at(s.Changed), at(s.StatusSince), at(s.Started), at(s.Began)
+		s.Began = cmp.Or(s.Began, s.Changed) // an older version did not keep it
+		known[s.key()] = &s
+	}
+	restored.set(known)
+	for _, e := range r.Errors {
+		restored.count(ErrorCount{Type: p.Types.Label(e.Type), Code: p.Codes.Label(e.Code), Count: e.Count, Created: at(e.Created)})
+	}
+	return restored
 }
 
 // View is a Record as of one moment under its account's settings. Time alone changes what it says:
@@ -144,31 +211,24 @@ type View struct {
 	Step     time.Duration // of the system's clock, see Clock.Step
 }
 
-// Unix returns a moment as others have it whose clock is the system's, in seconds since 1970. It is
-// never in the future.
+// Unix returns a moment by the system's clock, in seconds since 1970. It is never in the future.
 func (v View) Unix(i Instant) float64 { return float64(min(i, v.Now).Add(v.Step)) / 1000 }
 
-// blind reports whether the exporter cannot see the server's scans now, as before its first poll
-// too: then a subtask counts as stalled no more and no less than when it was last seen.
-func (v View) blind() bool {
-	return v.Refused || v.Failure != "" || !v.Polled || v.Due != 0 && v.Due.Until(v.Now) > v.Settings.StallAfter
-}
-
 // Stalled reports whether an unfinished subtask has kept its status for stall_after, and no newer
-// scan has answered it.
+// scan has answered it. While the exporter cannot see the server's scans, as before its first poll
+// too, a subtask counts as stalled no more and no less than when it was last seen.
 func (v View) Stalled(s *Subtask) bool {
-	if !s.Unfinished() || s.Superseded {
-		return false
-	}
 	asOf := v.Now
-	if v.blind() {
+	if v.Refused || v.Failure != "" || !v.Polled || v.Due != 0 && v.Due.Until(v.Now) > v.Settings.StallAfter {
 		asOf = v.LastSuccess
 	}
-	return s.StatusSince.Until(asOf) >= v.Settings.StallAfter
+	return s.Unfinished() && !s.Superseded && s.StatusSince.Until(asOf) >= v.Settings.StallAfter
 }
 
 // Stale reports whether what is known is too old to be published.
-func (v View) Stale() bool { return v.Record.Stale(v.Now, v.Settings.StaleAfter) }
+func (v View) Stale() bool {
+	return v.Settings.StaleAfter > 0 && v.seen().Until(v.Now) >= v.Settings.StaleAfter
+}
 
 // ChangesAt returns when the view says something else although no poll ends; 0: never.
 func (v View) ChangesAt() Instant {
@@ -184,9 +244,7 @@ func (v View) ChangesAt() Instant {
 	for i := range v.Subtasks {
 		if s := &v.Subtasks[i]; s.Unfinished() && !s.Superseded {
 			soonest(s.StatusSince.Add(v.Settings.StallAfter))
-			if v.Due != 0 {
-				soonest(v.Due.Add(v.Settings.StallAfter) + 1)
-			}
+			soonest(v.Due.Add(v.Settings.StallAfter) + 1)
 		}
 	}
 	return first

@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"slices"
+
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
@@ -15,8 +17,9 @@ type Totals struct {
 // TypeTotals adds up the subtasks of one type.
 type TypeTotals struct {
 	Type     string
-	ByStatus [len(statusNames)]int // in the order of StatusNames
+	ByStatus [statuses]int // in the order of StatusNames
 	Stalled  int
+	Failing  int
 }
 
 // CodeTotal counts the subtasks of one type that fail with one code.
@@ -25,31 +28,30 @@ type CodeTotal struct {
 	Count      int
 }
 
-// statusNames are the names of statuses, that of undocumented ones last.
-var statusNames = [...]string{"unhandled", "collecting", "collected", "matching", "complete", "unknown"}
-
-// serverScanNames are the same for the statuses of server scans.
-var serverScanNames = [...]string{"not_started", "started", "completed", "failed", "timed_out", "unknown"}
+// statuses is how many are told apart: the documented ones and, last, all others together.
+const statuses = sas.StatusComplete + 2
 
 // StatusNames returns the names of subtasks' statuses, in their order; the last one is that of all
 // statuses that Alibaba does not document.
-func StatusNames() []string { return statusNames[:] }
+func StatusNames() []string {
+	return []string{"unhandled", "collecting", "collected", "matching", "complete", "unknown"}
+}
 
 // ServerScanNames is StatusNames for the statuses of server scans.
-func ServerScanNames() []string { return serverScanNames[:] }
+func ServerScanNames() []string {
+	return []string{"not_started", "started", "completed", "failed", "timed_out", "unknown"}
+}
 
 // StatusPlace returns the place of a reported status among StatusNames, and among ServerScanNames.
 func StatusPlace(status float64) int {
-	for i := range sas.StatusComplete + 1 {
-		if status == float64(i) {
-			return i
-		}
+	if place := int(status); float64(place) == status && 0 <= place && place < statuses {
+		return place
 	}
-	return len(statusNames) - 1
+	return statuses - 1
 }
 
 // StatusName returns the name of a status as it is reported.
-func StatusName(status float64) string { return statusNames[StatusPlace(status)] }
+func StatusName(status float64) string { return StatusNames()[StatusPlace(status)] }
 
 // Count adds a server to the totals.
 func (t *Totals) Count(v View) {
@@ -75,7 +77,8 @@ func (t *Totals) Count(v View) {
 			of.Stalled++
 		}
 		if s.Failing() {
-			t.code(s.Type, s.CodeLabel).Count++
+			of.Failing++
+			t.addCode(CodeTotal{s.Type, s.CodeLabel, 1})
 		}
 	}
 }
@@ -86,47 +89,34 @@ func (t *Totals) Add(other *Totals) {
 	t.Failing += other.Failing
 	t.Pending += other.Pending
 	t.Waiting += other.Waiting
-	for i := range other.Types {
-		from := &other.Types[i]
+	for _, from := range other.Types {
 		of := t.Type(from.Type)
 		for place, n := range from.ByStatus {
 			of.ByStatus[place] += n
 		}
 		of.Stalled += from.Stalled
+		of.Failing += from.Failing
 	}
 	for _, c := range other.Codes {
-		t.code(c.Type, c.Code).Count += c.Count
+		t.addCode(c)
 	}
 }
 
-// Type returns the totals of a type, which begin at 0. Types are few: a search is quicker than a
-// map.
+// Type returns the totals of a type, from 0 on. Types are few: a search is quicker than a map.
 func (t *Totals) Type(typ string) *TypeTotals {
-	return found(&t.Types, func(of *TypeTotals) bool { return of.Type == typ }, TypeTotals{Type: typ})
-}
-
-func (t *Totals) code(typ, label string) *CodeTotal {
-	return found(&t.Codes, func(of *CodeTotal) bool { return of.Code == label && of.Type == typ }, CodeTotal{Type: typ, Code: label})
-}
-
-// found returns the element of a list that fits, after adding fresh if none does.
-func found[T any](list *[]T, fits func(*T) bool, fresh T) *T {
-	for i := range *list {
-		if fits(&(*list)[i]) {
-			return &(*list)[i]
-		}
+	at := slices.IndexFunc(t.Types, func(of TypeTotals) bool { return of.Type == typ })
+	if at < 0 {
+		at = len(t.Types)
+		t.Types = append(t.Types, TypeTotals{Type: typ})
 	}
-	*list = append(*list, fresh)
-	return &(*list)[len(*list)-1]
+	return &t.Types[at]
 }
 
-// FailingOf counts the subtasks of a type that fail.
-func (t *Totals) FailingOf(typ string) int {
-	sum := 0
-	for _, c := range t.Codes {
-		if c.Type == typ {
-			sum += c.Count
-		}
+func (t *Totals) addCode(c CodeTotal) {
+	at := slices.IndexFunc(t.Codes, func(of CodeTotal) bool { return of.Type == c.Type && of.Code == c.Code })
+	if at < 0 {
+		t.Codes = append(t.Codes, c)
+		return
 	}
-	return sum
+	t.Codes[at].Count += c.Count
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"aliyun_vulscan_exporter/collector/scan"
 )
 
 // Every key and value ends in a checksum. The checksum of a value covers its key too, so that a
@@ -88,64 +90,76 @@ func (s *summary) fields(c *coder) {
 	c.text(3, &text)
 }
 
-func encodeSummary(s summary) []byte { return seal([]byte(versionKey), encode(&s)) }
+func encodeSummary(s summary) []byte { return seal([]byte(versionKey), encode(s.fields, 0)) }
 
 func decodeSummary(b []byte) (s summary, ok bool) {
 	if string(b) == "1" { // all that version 1 said
 		return summary{version: 1}, true
 	}
 	content, ok := unseal([]byte(versionKey), b)
-	ok = ok && decode(content, &s) && s.version > 1
+	ok = ok && decode(content, s.fields) && s.version > 1
 	return s, ok
 }
 
 // goneMark says since when a server is not polled.
-type goneMark struct{ since time.Time }
+type goneMark struct{ since scan.Instant }
 
 func (m *goneMark) fields(c *coder) { c.time(1, &m.since) }
 
-func encodeMark(key []byte, t time.Time) []byte { return seal(key, encode(&goneMark{t})) }
+func encodeMark(key []byte, t scan.Instant) []byte {
+	return seal(key, encode((&goneMark{t}).fields, 0))
+}
 
-func decodeMark(key, b []byte) (t time.Time, ok bool) {
+func decodeMark(key, b []byte) (t scan.Instant, ok bool) {
 	content, ok := unseal(key, b)
 	var m goneMark
-	ok = ok && decode(content, &m)
+	ok = ok && decode(content, m.fields)
 	return m.since, ok
 }
 
-func encodeServer(key []byte, s Server) []byte { return seal(key, encode(&s)) }
+func encodeServer(key []byte, r *scan.Record, step time.Duration) []byte {
+	return seal(key, encode(serverFields(r), step))
+}
 
-func decodeServer(key, b []byte) (s Server, ok bool) {
+func decodeServer(key, b []byte) (r scan.Record, ok bool) {
 	content, ok := unseal(key, b)
-	ok = ok && decode(content, &s)
-	return s, ok
+	ok = ok && decode(content, serverFields(&r))
+	return r, ok
 }
 
-func (s *Server) fields(c *coder) {
-	c.time(1, &s.LastSuccess)
-	c.time(2, &s.EmptySince)
-	c.int(3, &s.TotalCount)
-	list(c, 4, &s.Subtasks)
-	list(c, 5, &s.Errors)
+// serverFields lists what of a record is kept.
+func serverFields(r *scan.Record) func(*coder) {
+	return func(c *coder) {
+		c.time(1, &r.LastSuccess)
+		c.time(2, &r.EmptySince)
+		c.int(3, &r.Total)
+		list(c, 4, &r.Subtasks, subtaskFields)
+		list(c, 5, &r.Errors, errorFields)
+	}
 }
 
-func (t *Subtask) fields(c *coder) {
-	c.text(1, &t.TaskID)
-	c.text(2, &t.Type)
-	c.float(3, &t.Status)
-	c.text(4, &t.Code)
-	c.time(5, &t.Changed)
-	c.time(6, &t.StatusSince)
-	c.time(7, &t.Started)
-	question := int64(t.Question)
-	c.int(8, &question)
-	t.Question = int(question)
-	c.time(9, &t.Began)
+func subtaskFields(t *scan.Subtask) func(*coder) {
+	return func(c *coder) {
+		c.text(1, &t.TaskID)
+		c.text(2, &t.Type)
+		c.float(3, &t.Status)
+		c.text(4, &t.Code)
+		c.time(5, &t.Changed)
+		c.time(6, &t.StatusSince)
+		c.time(7, &t.Started)
+		question := int64(t.Question)
+		if c.int(8, &question); c.reading {
+			t.Question = uint16(question)
+		}
+		c.time(9, &t.Began)
+	}
 }
 
-func (e *ErrorCount) fields(c *coder) {
-	c.text(1, &e.Type)
-	c.text(2, &e.Code)
-	c.float(3, &e.Count)
-	c.time(4, &e.Created)
+func errorFields(e *scan.ErrorCount) func(*coder) {
+	return func(c *coder) {
+		c.text(1, &e.Type)
+		c.text(2, &e.Code)
+		c.float(3, &e.Count)
+		c.time(4, &e.Created)
+	}
 }

@@ -11,36 +11,42 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"aliyun_vulscan_exporter/collector/scan"
 )
 
 // at returns a time of day that nobody else uses, to the millisecond.
-func at(ms int) time.Time {
-	return time.UnixMilli(time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC).UnixMilli() + int64(ms))
+func at(ms int) scan.Instant {
+	return scan.InstantOf(time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)) + scan.Instant(ms)
+}
+
+func date(year, month, day int) scan.Instant {
+	return scan.Instant(time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC).UnixMilli())
 }
 
 // typical is a server as most are.
-func typical(n int) Server {
-	s := Server{LastSuccess: at(n), TotalCount: 4}
+func typical(n int) scan.Record {
+	s := scan.Record{LastSuccess: at(n), Total: 4}
 	for i, typ := range []string{"cve", "sys", "cms", "sca"} {
-		s.Subtasks = append(s.Subtasks, Subtask{
+		s.Subtasks = append(s.Subtasks, scan.Subtask{
 			TaskID: "ad8afca3914a5fff4636e67f18e259c7", Type: typ, Status: float64(i + 1),
 			Changed: at(n + i), StatusSince: at(n - i), Started: at(n - 1000),
 		})
 	}
 	s.Subtasks[2].Code = "push_command_failed"
-	s.Errors = []ErrorCount{{Type: "cms", Code: "push_command_failed", Count: float64(n), Created: at(n)}}
+	s.Errors = []scan.ErrorCount{{Type: "cms", Code: "push_command_failed", Count: float64(n), Created: at(n)}}
 	return s
 }
 
 // strange are servers that no documentation knows.
-func strange() map[string]Server {
+func strange() map[string]scan.Record {
 	notUTF8, nul := "\xff\xfe\x80", "a\x00b\x00"
-	return map[string]Server{
+	return map[string]scan.Record{
 		"nothing known":   {},
-		"never answered":  {TotalCount: -1},
-		"extreme numbers": {TotalCount: math.MinInt64, Subtasks: []Subtask{{Question: math.MaxInt}, {Question: -1}}},
-		"no subtasks":     {LastSuccess: at(1), EmptySince: at(2), TotalCount: math.MaxInt64},
-		"strange status": {Subtasks: []Subtask{
+		"never answered":  {Total: -1},
+		"extreme numbers": {Total: math.MinInt64, Subtasks: []scan.Subtask{{Question: math.MaxUint16}, {Question: math.MaxUint16}}},
+		"no subtasks":     {LastSuccess: at(1), EmptySince: at(2), Total: math.MaxInt64},
+		"strange status": {Subtasks: []scan.Subtask{
 			{Status: math.NaN()},
 			{Status: -1},
 			{Status: 1e300},
@@ -50,45 +56,41 @@ func strange() map[string]Server {
 			{Status: math.Float64frombits(0x7ff8dead00000001)},
 		}},
 		"any bytes": {
-			Subtasks: []Subtask{{TaskID: notUTF8, Type: nul, Code: notUTF8 + nul}, {Code: strings.Repeat("é", 64)}, {Code: strings.Repeat("x", 70_000)}},
-			Errors:   []ErrorCount{{Type: nul, Code: notUTF8, Count: 1 << 53}, {Count: math.SmallestNonzeroFloat64}},
+			Subtasks: []scan.Subtask{{TaskID: notUTF8, Type: nul, Code: notUTF8 + nul}, {Code: strings.Repeat("é", 64)}, {Code: strings.Repeat("x", 70_000)}},
+			Errors:   []scan.ErrorCount{{Type: nul, Code: notUTF8, Count: 1 << 53}, {Count: math.SmallestNonzeroFloat64}},
 		},
-		"old times": {LastSuccess: time.Unix(0, 0), EmptySince: time.UnixMilli(-1), Subtasks: []Subtask{
-			{Changed: time.Date(1, 1, 1, 0, 0, 0, 1e6, time.UTC), Started: time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC)},
-			{Changed: time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC)},
+		"old times": {LastSuccess: 0, EmptySince: -1, Subtasks: []scan.Subtask{
+			{Changed: date(1, 1, 1) + 1, Started: date(-5, 1, 1)},
+			{Changed: date(9999, 12, 31) + 86_399_999},
 		}},
 		"typical": typical(7),
 	}
 }
 
-// same compares to the bit, and times to the millisecond.
-func same(a, b Server) bool {
-	for _, s := range []*Server{&a, &b} {
-		s.LastSuccess, s.EmptySince = whole(s.LastSuccess), whole(s.EmptySince)
-		subtasks, errors := s.Subtasks, s.Errors
-		s.Subtasks, s.Errors = nil, nil
+// same compares to the bit.
+func same(a, b scan.Record) bool {
+	for _, r := range []*scan.Record{&a, &b} {
+		subtasks, errors := r.Subtasks, r.Errors
+		r.Subtasks, r.Errors = nil, nil
 		for _, t := range subtasks {
 			t.TaskID += "\x00" + bits(t.Status) // NaN is not equal to itself
 			t.Status = 0
-			t.Changed, t.StatusSince, t.Started, t.Began = whole(t.Changed), whole(t.StatusSince), whole(t.Started), whole(t.Began)
-			s.Subtasks = append(s.Subtasks, t)
+			r.Subtasks = append(r.Subtasks, t)
 		}
 		for _, c := range errors {
 			c.Type += "\x00" + bits(c.Count)
-			c.Count, c.Created = 0, whole(c.Created)
-			s.Errors = append(s.Errors, c)
+			c.Count = 0
+			r.Errors = append(r.Errors, c)
 		}
 	}
 	return reflect.DeepEqual(a, b)
 }
 
-func whole(t time.Time) time.Time { return time.UnixMilli(t.UnixMilli()).UTC() }
-
 func bits(f float64) string { return strconv.FormatUint(math.Float64bits(f), 16) }
 
 func TestServerSurvivesAsItIs(t *testing.T) {
 	for name, want := range strange() {
-		got, ok := decodeServer(nil, encodeServer(nil, want))
+		got, ok := decodeServer(nil, encodeServer(nil, &want, 0))
 		if !ok || !same(got, want) {
 			t.Errorf("%s: %+v came back as %+v, %t", name, want, got, ok)
 		}
@@ -99,25 +101,27 @@ func TestServerSurvivesAsItIs(t *testing.T) {
 func TestTheBeginningOfATaskSurvives(t *testing.T) {
 	want := typical(7)
 	want.Subtasks[1].Began = at(3)
-	if got, ok := decodeServer(nil, encodeServer(nil, want)); !ok || !same(got, want) {
+	if got, ok := decodeServer(nil, encodeServer(nil, &want, 0)); !ok || !same(got, want) {
 		t.Errorf("%+v came back as %+v, %t", want, got, ok)
 	}
 }
 
-func TestTimesKeepMillisecondsAndZeroStaysZero(t *testing.T) {
-	want := Server{LastSuccess: time.Date(2026, 3, 4, 5, 6, 7, 891_999_999, time.FixedZone("", 3600))}
-	got, _ := decodeServer(nil, encodeServer(nil, want))
-	if !got.LastSuccess.Equal(time.Date(2026, 3, 4, 4, 6, 7, 891_000_000, time.UTC)) {
-		t.Errorf("%v came back as %v", want.LastSuccess, got.LastSuccess)
-	}
-	if !got.EmptySince.IsZero() || got.EmptySince != (time.Time{}) {
-		t.Errorf("the zero time came back as %v", got.EmptySince)
+func TestTimesFollowTheSystemsClockAndZeroStaysZero(t *testing.T) {
+	for _, step := range []time.Duration{0, time.Hour, -999 * time.Millisecond} { // of the system's clock
+		want := scan.Record{LastSuccess: at(891), Subtasks: []scan.Subtask{{Changed: at(892)}}}
+		got, _ := decodeServer(nil, encodeServer(nil, &want, step))
+		if got.LastSuccess != at(891).Add(step) || got.Subtasks[0].Changed != at(892).Add(step) {
+			t.Errorf("%+v came back as %+v, with a step of %v", want, got, step)
+		}
+		if got.EmptySince != 0 || got.Subtasks[0].Started != 0 {
+			t.Errorf("no time came back as %v, %v", got.EmptySince, got.Subtasks[0].Started)
+		}
 	}
 }
 
 func TestEveryFlippedBitOfAValueIsNoticed(t *testing.T) {
 	key := encodeKey(Key{"a", "u"})
-	value := encodeServer(key, typical(1))
+	value := encodeServer(key, new(typical(1)), 0)
 	for i := range 8 * len(value) {
 		flipped := bytes.Clone(value)
 		flipped[i/8] ^= 1 << (i % 8)
@@ -168,16 +172,16 @@ func TestFieldsOfLaterVersionsAreSkipped(t *testing.T) {
 	unknown = protowire.AppendString(protowire.AppendTag(unknown, 93, protowire.BytesType), "text")
 	with := func(b []byte) []byte { return slices.Concat(unknown, b, unknown) }
 	subtask, count := typical(3).Subtasks[2], typical(3).Errors[0]
-	want := Server{LastSuccess: at(3), TotalCount: 4, Subtasks: []Subtask{subtask}, Errors: []ErrorCount{count}}
-	outer := Server{LastSuccess: want.LastSuccess, TotalCount: want.TotalCount}
-	content := with(encode(&outer))
-	for number, inner := range map[protowire.Number][]byte{4: encode(&subtask), 5: encode(&count)} {
+	want := scan.Record{LastSuccess: at(3), Total: 4, Subtasks: []scan.Subtask{subtask}, Errors: []scan.ErrorCount{count}}
+	outer := scan.Record{LastSuccess: want.LastSuccess, Total: want.Total}
+	content := with(encode(serverFields(&outer), 0))
+	for number, inner := range map[protowire.Number][]byte{4: encode(subtaskFields(&subtask), 0), 5: encode(errorFields(&count), 0)} {
 		content = protowire.AppendBytes(protowire.AppendTag(content, number, protowire.BytesType), with(inner))
 	}
 	if got, ok := decodeServer(nil, seal(nil, content)); !ok || !same(got, want) {
 		t.Errorf("%+v came back as %+v, %t", want, got, ok)
 	}
-	if got, ok := decodeMark(nil, seal(nil, with(encode(&goneMark{at(3)})))); !ok || !got.Equal(at(3)) {
+	if got, ok := decodeMark(nil, seal(nil, with(encode((&goneMark{at(3)}).fields, 0)))); !ok || got != at(3) {
 		t.Errorf("a mark came back as %v, %t", got, ok)
 	}
 }
@@ -186,7 +190,7 @@ func TestFieldsOfLaterVersionsAreSkipped(t *testing.T) {
 // when it is written and read again.
 func FuzzValue(f *testing.F) {
 	for _, s := range strange() {
-		value := encodeServer(nil, s)
+		value := encodeServer(nil, &s, 0)
 		f.Add(value[:len(value)-sumSize])
 	}
 	f.Add([]byte("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"))
@@ -200,7 +204,7 @@ func FuzzValue(f *testing.F) {
 		decodeSummary(content)
 		decodeSummary(seal([]byte(versionKey), bytes.Clone(content)))
 		if s, ok := decodeServer1(nil, seal(nil, bytes.Clone(content))); ok {
-			if again, ok := decodeServer(nil, encodeServer(nil, s)); !ok || !same(s, again) {
+			if again, ok := decodeServer(nil, encodeServer(nil, &s, 0)); !ok || !same(s, again) {
 				t.Errorf("%+v of version 1 became %+v", s, again)
 			}
 		}
@@ -208,7 +212,7 @@ func FuzzValue(f *testing.F) {
 		if !ok {
 			return
 		}
-		again, ok := decodeServer(nil, encodeServer(nil, first))
+		again, ok := decodeServer(nil, encodeServer(nil, &first, 0))
 		if !ok || !same(first, again) {
 			t.Errorf("%+v came back as %+v", first, again)
 		}
@@ -223,11 +227,11 @@ func FuzzServer(f *testing.F) {
 		if ms < -1<<52 || ms > 1<<52 {
 			return // not a time of this world
 		}
-		when := time.UnixMilli(ms)
-		s := Subtask{TaskID: id, Type: typ, Status: status, Code: code, Changed: when, Started: when, Began: when, Question: question}
-		want := Server{LastSuccess: when, TotalCount: total, Subtasks: []Subtask{s, s, {}}, Errors: []ErrorCount{{typ, code, count, when}, {}}}
+		when := scan.Instant(ms)
+		s := scan.Subtask{TaskID: id, Type: typ, Status: status, Code: code, Changed: when, Started: when, Began: when, Question: uint16(question)}
+		want := scan.Record{LastSuccess: when, Total: total, Subtasks: []scan.Subtask{s, s, {}}, Errors: []scan.ErrorCount{{Type: typ, Code: code, Count: count, Created: when}, {}}}
 		key := encodeKey(Key{account, uuid})
-		if got, ok := decodeServer(key, encodeServer(key, want)); !ok || !same(got, want) {
+		if got, ok := decodeServer(key, encodeServer(key, &want, 0)); !ok || !same(got, want) {
 			t.Errorf("%+v came back as %+v, %t", want, got, ok)
 		}
 	})

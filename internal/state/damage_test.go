@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"go.etcd.io/bbolt"
+
+	"aliyun_vulscan_exporter/collector/scan"
 )
 
 const pageSize = 4096 // of the files that are damaged here
@@ -19,7 +21,7 @@ const pageSize = 4096 // of the files that are damaged here
 // sound makes a state file that went through a life: several writes, servers replaced and dropped,
 // marks, and values that changed with the last two writes. It returns what the file holds, by
 // account.
-func sound(t testing.TB, path string, servers int) (content []byte, want map[string]map[string]Server) {
+func sound(t testing.TB, path string, servers int) (content []byte, want map[string]map[string]scan.Record) {
 	t.Helper()
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{PageSize: pageSize})
 	if err != nil {
@@ -27,7 +29,7 @@ func sound(t testing.TB, path string, servers int) (content []byte, want map[str
 	}
 	db.Close()
 	s := open(t, path, newWitness())
-	want = map[string]map[string]Server{}
+	want = map[string]map[string]scan.Record{}
 	for i, account := range []string{"alpha", "beta"} {
 		batch := fleet(account, servers)
 		for j := range 4 {
@@ -48,7 +50,7 @@ func sound(t testing.TB, path string, servers int) (content []byte, want map[str
 		for account, servers := range want {
 			var batch []Entry
 			for uuid, server := range servers {
-				server.TotalCount++
+				server.Total++
 				servers[uuid] = server
 				batch = append(batch, Entry{Key{account, uuid}, server})
 			}
@@ -61,14 +63,14 @@ func sound(t testing.TB, path string, servers int) (content []byte, want map[str
 
 // survive opens a damaged file. What it still holds must be what was saved, and what it lost must
 // be reported; afterwards it must serve as any other. It tells whether the file was set aside.
-func survive(t *testing.T, path string, content []byte, want map[string]map[string]Server) (setAside bool) {
+func survive(t *testing.T, path string, content []byte, want map[string]map[string]scan.Record) (setAside bool) {
 	t.Helper()
 	return outlive(t, path, content, want, true)
 }
 
 // outlive is survive, but looks only if it is told to at what is afterwards. It is much faster
 // then, because no new file has to reach the disk.
-func outlive(t *testing.T, path string, content []byte, want map[string]map[string]Server, afterwards bool) (setAside bool) {
+func outlive(t *testing.T, path string, content []byte, want map[string]map[string]scan.Record, afterwards bool) (setAside bool) {
 	t.Helper()
 	os.Remove(path) // some file systems flush a file that is written over
 	writeFile(t, path, content)
@@ -219,11 +221,11 @@ func TestPageOfAnEarlierTransactionIsNoticed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.db")
 	s := open(t, path, newWitness())
 	versions := [][]byte{}
-	want := map[string]map[string]Server{"a": {}}
+	want := map[string]map[string]scan.Record{"a": {}}
 	for round := range 12 {
 		batch := fleet("a", 60)
 		for i := range batch {
-			batch[i].Server.TotalCount = int64(round)
+			batch[i].Server.Total = int64(round)
 		}
 		save(t, s, batch...)
 		want["a"] = byUUID(batch)

@@ -5,16 +5,17 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"aliyun_vulscan_exporter/collector/scan"
 )
 
-// message is what has fields. Its method lists each once with its number. Fields have the wire
-// format of protobuf. One that is zero is left out, and a reader skips those that it does not know,
-// so new fields may join. A number must never be used for another field again.
-type message interface{ fields(c *coder) }
-
-// coder writes the fields of a message, or reads one of them.
+// coder writes the fields of a message, which it does not change, or reads one of them. A function
+// lists the fields, each once with its number. They have the wire format of protobuf. One that is
+// zero is left out, and a reader skips those that it does not know, so new fields may join. A number
+// must never be used for another field again.
 type coder struct {
-	out []byte // what was written
+	out  []byte        // what was written
+	step time.Duration // is added to the times that are written
 
 	reading bool
 	number  protowire.Number // of the field that was read
@@ -23,20 +24,20 @@ type coder struct {
 	bad     bool             // something that was read is damaged
 }
 
-func encode(m message) []byte {
-	c := coder{out: make([]byte, 0, 512)}
-	m.fields(&c)
+func encode(fields func(*coder), step time.Duration) []byte {
+	c := coder{out: make([]byte, 0, 512), step: step}
+	fields(&c)
 	return c.out
 }
 
 // decode reports whether b consists of fields.
-func decode(b []byte, m message) (ok bool) {
+func decode(b []byte, fields func(*coder)) (ok bool) {
 	c := coder{reading: true}
-	c.readAll(b, m)
+	c.readAll(b, fields)
 	return !c.bad
 }
 
-func (c *coder) readAll(b []byte, m message) {
+func (c *coder) readAll(b []byte, fields func(*coder)) {
 	for len(b) > 0 {
 		number, kind, n := protowire.ConsumeTag(b)
 		if n < 0 {
@@ -59,7 +60,7 @@ func (c *coder) readAll(b []byte, m message) {
 			c.bad = true
 			return
 		}
-		m.fields(c)
+		fields(c)
 		b = b[n:]
 	}
 }
@@ -75,25 +76,28 @@ func (c *coder) uint(number protowire.Number, v *uint64) {
 
 func (c *coder) int(number protowire.Number, v *int64) {
 	u := protowire.EncodeZigZag(*v)
-	c.uint(number, &u)
-	*v = protowire.DecodeZigZag(u)
+	if c.uint(number, &u); c.reading {
+		*v = protowire.DecodeZigZag(u)
+	}
 }
 
 // time keeps milliseconds since the zero time.
-func (c *coder) time(number protowire.Number, t *time.Time) {
-	since := t.UnixMilli() - time.Time{}.UnixMilli()
-	before := since
-	if c.int(number, &since); since != before {
-		*t = afterZero(since)
+func (c *coder) time(number protowire.Number, t *scan.Instant) {
+	switch {
+	case !c.reading && *t != 0:
+		since := int64(t.Add(c.step)) - time.Time{}.UnixMilli()
+		c.int(number, &since)
+	case c.reading && c.number == number:
+		*t = afterZero(protowire.DecodeZigZag(c.value))
 	}
 }
 
-// afterZero returns the time so many milliseconds after the zero time.
-func afterZero(ms int64) time.Time {
+// afterZero returns the moment so many milliseconds after the zero time.
+func afterZero(ms int64) scan.Instant {
 	if ms == 0 {
-		return time.Time{}
+		return 0
 	}
-	return time.UnixMilli(ms + time.Time{}.UnixMilli())
+	return scan.Instant(ms + time.Time{}.UnixMilli())
 }
 
 // float leaves out 0, but not -0.
@@ -117,22 +121,18 @@ func (c *coder) text(number protowire.Number, v *string) {
 }
 
 // list writes or reads a field for every element.
-func list[T any, M interface {
-	*T
-	message
-}](c *coder, number protowire.Number, elements *[]T,
-) {
+func list[T any](c *coder, number protowire.Number, elements *[]T, fields func(*T) func(*coder)) {
 	switch {
 	case !c.reading:
-		var inner coder
+		inner := coder{step: c.step}
 		for i := range *elements {
 			inner.out = inner.out[:0]
-			M(&(*elements)[i]).fields(&inner)
+			fields(&(*elements)[i])(&inner)
 			c.out = protowire.AppendBytes(protowire.AppendTag(c.out, number, protowire.BytesType), inner.out)
 		}
 	case c.number == number:
 		*elements = append(*elements, *new(T))
-		c.readAll(c.bytes, M(&(*elements)[len(*elements)-1]))
+		c.readAll(c.bytes, fields(&(*elements)[len(*elements)-1]))
 		c.number = number
 	}
 }

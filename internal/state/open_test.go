@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"go.etcd.io/bbolt"
+
+	"aliyun_vulscan_exporter/collector/scan"
 )
 
 // put writes into a store's file what the store itself would not.
@@ -258,7 +260,7 @@ func TestDamagedFileIsSetAsideBesideOthers(t *testing.T) {
 		if w.counted() != 1 {
 			t.Errorf("%v errors", w.counted())
 		}
-		holds(t, s, "a", map[string]Server{})
+		holds(t, s, "a", map[string]scan.Record{})
 		save(t, s, fleet("a", 2)...)
 		shut(t, s)
 		found := false
@@ -307,14 +309,14 @@ func TestDamagedValuesAreLeftOutAndReported(t *testing.T) {
 	save(t, s, batch...)
 	save(t, s, Entry{Key{"b", "u"}, typical(1)})
 	for _, i := range []int{2, 5, 7} {
-		put(t, s, serverBucket, encodeKey(batch[i].Key), encodeServer(encodeKey(batch[i+1].Key), batch[i+1].Server))
+		put(t, s, serverBucket, encodeKey(batch[i].Key), encodeServer(encodeKey(batch[i+1].Key), &batch[i+1].Server, 0))
 		batch[i].UUID = "lost"
 	}
 	want := byUUID(batch)
 	delete(want, "lost")
 	shut(t, s)
 	s = open(t, path, w)
-	holds(t, s, "b", map[string]Server{"u": typical(1)})
+	holds(t, s, "b", map[string]scan.Record{"u": typical(1)})
 	w.logged(t)
 	holds(t, s, "a", want)
 	w.logged(t, `msg="state of some servers is damaged: their error counters and last-change times start anew; check the disk"`)

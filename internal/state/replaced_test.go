@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"go.etcd.io/bbolt"
+
+	"aliyun_vulscan_exporter/collector/scan"
 )
 
 // lose opens a state file with servers, and lets lose do away with it.
@@ -52,8 +54,8 @@ func TestLostFileIsWrittenAnew(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		how  func(t *testing.T, path string)
-		also map[string]map[string]Server // what the file holds that takes its place
-		log  string                       // besides
+		also map[string]map[string]scan.Record // what the file holds that takes its place
+		log  string                            // besides
 	}{
 		"deleted": {how: remove},
 		"moved":   {how: func(t *testing.T, path string) { os.Rename(path, path+".bak") }},
@@ -64,11 +66,11 @@ func TestLostFileIsWrittenAnew(t *testing.T) {
 		"replaced by a backup": {how: func(t *testing.T, path string) {
 			remove(t, path)
 			writeFile(t, path, readFile(t, backup))
-		}, also: map[string]map[string]Server{"gamma": {"u": typical(9)}}},
+		}, also: map[string]map[string]scan.Record{"gamma": {"u": typical(9)}}},
 		"overwritten by a backup": {how: func(t *testing.T, path string) {
 			writeFile(t, path, readFile(t, backup))
 			os.Truncate(path, 1<<20)
-		}, also: map[string]map[string]Server{"gamma": {"u": typical(9)}}},
+		}, also: map[string]map[string]scan.Record{"gamma": {"u": typical(9)}}},
 		"emptied": {
 			how: func(t *testing.T, path string) { os.Truncate(path, 0) },
 			log: "state file is empty: everything that is known is saved again",
@@ -81,7 +83,7 @@ func TestLostFileIsWrittenAnew(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, w, path := lose(t, tc.how)
 			batch := fleet("alpha", 200)
-			err := s.Save(batch[:1])
+			err := s.Save(batch[:1], 0)
 			if !errors.Is(err, ErrReplaced) {
 				t.Fatal(err)
 			}
@@ -110,7 +112,7 @@ func TestFileThatIsOverwrittenByOneOfTheSameAgeIsNoticed(t *testing.T) {
 	save(t, s, fleet("a", 3)...)
 	saved(t, other, fleet("b", 3)...) // with as many transactions
 	writeFile(t, path, readFile(t, other))
-	if err := s.Save(fleet("a", 1)); !errors.Is(err, ErrReplaced) {
+	if err := s.Save(fleet("a", 1), 0); !errors.Is(err, ErrReplaced) {
 		t.Error(err)
 	}
 	save(t, s, fleet("a", 3)...)
@@ -128,7 +130,7 @@ func TestFileOfOthersThatTookThePlaceIsNotWritten(t *testing.T) {
 				s, w, path := lose(t, how)
 				batch := fleet("alpha", 200)
 				for range 3 {
-					err := s.Save(batch)
+					err := s.Save(batch, 0)
 					if err == nil || errors.Is(err, ErrReplaced) || !strings.Contains(err.Error(), "no new one can be made") || !strings.Contains(err.Error(), "name another --state.file") {
 						t.Fatal(err)
 					}
@@ -144,7 +146,7 @@ func TestFileOfOthersThatTookThePlaceIsNotWritten(t *testing.T) {
 				}
 				w.logged(t, "level=error msg=\"state cannot be saved")
 				os.Remove(path)
-				if err := s.Save(batch[:1]); !errors.Is(err, ErrReplaced) {
+				if err := s.Save(batch[:1], 0); !errors.Is(err, ErrReplaced) {
 					t.Fatal(err)
 				}
 				save(t, s, batch...)
@@ -159,7 +161,7 @@ func TestDirectoryThatIsGoneIsAnErrorUntilItIsBack(t *testing.T) {
 	os.Mkdir(filepath.Dir(path), 0o755)
 	s := open(t, path, w)
 	os.RemoveAll(filepath.Dir(path))
-	if err := s.Save(fleet("a", 2)); err == nil || errors.Is(err, ErrReplaced) {
+	if err := s.Save(fleet("a", 2), 0); err == nil || errors.Is(err, ErrReplaced) {
 		t.Fatal(err)
 	}
 	if _, err := s.Restore("a"); err == nil {
@@ -167,7 +169,7 @@ func TestDirectoryThatIsGoneIsAnErrorUntilItIsBack(t *testing.T) {
 	}
 	shutAfter := func() { os.Mkdir(filepath.Dir(path), 0o755) }
 	shutAfter()
-	if err := s.Save(fleet("a", 2)); !errors.Is(err, ErrReplaced) {
+	if err := s.Save(fleet("a", 2), 0); !errors.Is(err, ErrReplaced) {
 		t.Fatal(err)
 	}
 	save(t, s, fleet("a", 2)...)
@@ -182,7 +184,7 @@ func TestSweepLeavesALostFileToTheNextSave(t *testing.T) {
 	if _, err := os.Stat(path); err == nil {
 		t.Error("the sweep made a file that nobody fills")
 	}
-	if err := s.Save(fleet("alpha", 1)); !errors.Is(err, ErrReplaced) {
+	if err := s.Save(fleet("alpha", 1), 0); !errors.Is(err, ErrReplaced) {
 		t.Error(err)
 	}
 }
@@ -200,7 +202,7 @@ func TestLostFileIsNoticedByReadsAndWrittenAnewByTheNextSave(t *testing.T) {
 		t.Errorf("%v errors", w.counted())
 	}
 	w.logged(t, "level=error msg=\"state cannot be read", "level=error msg=\"state cannot be saved")
-	if err := s.Save(fleet("alpha", 1)); err == nil || errors.Is(err, ErrReplaced) || !strings.Contains(err.Error(), "too little of it is left") {
+	if err := s.Save(fleet("alpha", 1), 0); err == nil || errors.Is(err, ErrReplaced) || !strings.Contains(err.Error(), "too little of it is left") {
 		t.Error(err)
 	}
 }
@@ -212,7 +214,7 @@ func TestPanicIsAnErrorUntilTheProgramIsRestarted(t *testing.T) {
 	if !errors.Is(err, errPanicked) {
 		t.Errorf("%v", err)
 	}
-	if err := s.Save(fleet("a", 1)); !errors.Is(err, errPanicked) || !strings.Contains(err.Error(), "restart the exporter") {
+	if err := s.Save(fleet("a", 1), 0); !errors.Is(err, errPanicked) || !strings.Contains(err.Error(), "restart the exporter") {
 		t.Errorf("%v", err)
 	}
 	if _, err := s.Restore("a"); !errors.Is(err, errPanicked) {
@@ -227,7 +229,7 @@ func TestClosedStoreMakesNoNewFile(t *testing.T) {
 	s := open(t, path, newWitness())
 	shut(t, s)
 	os.Remove(path)
-	if err := s.Save(fleet("a", 1)); err == nil || errors.Is(err, ErrReplaced) {
+	if err := s.Save(fleet("a", 1), 0); err == nil || errors.Is(err, ErrReplaced) {
 		t.Error(err)
 	}
 	if _, err := os.Stat(path); err == nil {

@@ -16,44 +16,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"aliyun_vulscan_exporter/collector/scan"
 )
 
 // Key identifies a server among those of all accounts. Any string will do. UUIDs that differ only
 // in the case of ASCII letters are the same; the store always returns them in lower case.
 type Key struct{ Account, UUID string }
 
-// Server is what is known of one server. Times are kept to the millisecond.
-type Server struct {
-	LastSuccess time.Time // last successful poll; zero: never
-	EmptySince  time.Time // since when answers carry no subtask; zero: the last did
-	TotalCount  int64     // of the last answer, -1: none
-	Subtasks    []Subtask
-	Errors      []ErrorCount
-}
-
-// Subtask is what is known of one scan of a server for one type.
-type Subtask struct {
-	TaskID, Type string
-	Status       float64   // as reported; NaN: the service reported none
-	Code         string    // the error code as reported, "" while there is none
-	Changed      time.Time // first sight of the present status and code
-	StatusSince  time.Time // first sight of the present status
-	Started      time.Time // first sight of it unfinished; zero: never seen so
-	Began        time.Time // start of its task, or first sight of it; zero: an older version did not keep it
-	Question     int       // which of the server's questions it answers
-}
-
-// ErrorCount is how often subtasks of one type went into one error code.
-type ErrorCount struct {
-	Type, Code string
-	Count      float64
-	Created    time.Time
-}
-
-// Entry is a server to be saved.
+// Entry is a server to be saved. codec.go lists what of it is.
 type Entry struct {
 	Key
-	Server Server
+	Server scan.Record
 }
 
 // Options are the logger and the counter that a Store uses.
@@ -134,10 +108,10 @@ func (s *Store) do(what string, op func() error) error {
 
 // Restore returns what is known of an account's servers, by UUID in lower case. Entries that are
 // damaged are left out, counted and logged; an error means that none could be read.
-func (s *Store) Restore(account string) (map[string]Server, error) {
+func (s *Store) Restore(account string) (map[string]scan.Record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	servers := make(map[string]Server)
+	servers := make(map[string]scan.Record)
 	var lost []string
 	err := s.do("reading", func() error {
 		return s.db.View(func(tx *bbolt.Tx) error {
@@ -166,11 +140,12 @@ func (s *Store) Restore(account string) (map[string]Server, error) {
 	return servers, nil
 }
 
-// Save stores all entries or none, in place of what was stored of the same servers. They are on
-// disk when it returns nil. After an error the store can still be used: a full disk, say, may have
+// Save stores all entries or none, in place of what was stored of the same servers. step is how far
+// the system's clock, by which the next process starts, is ahead of that of the entries' times. They
+// are on disk when it returns nil. After an error the store can still be used: a full disk, say, may have
 // room again. After ErrReplaced the caller must save everything it knows. bbolt refuses an account
 // and UUID of more than 32 KiB together.
-func (s *Store) Save(batch []Entry) error {
+func (s *Store) Save(batch []Entry, step time.Duration) error {
 	if len(batch) == 0 {
 		return nil
 	}
@@ -179,7 +154,7 @@ func (s *Store) Save(batch []Entry) error {
 	err := s.write(func(tx *transaction) error {
 		for _, e := range batch {
 			key := encodeKey(e.Key)
-			if err := tx.put(serverBucket, key, encodeServer(key, e.Server)); err != nil {
+			if err := tx.put(serverBucket, key, encodeServer(key, &e.Server, step)); err != nil {
 				return fmt.Errorf("server %.64q of account %.64q: %w", e.UUID, e.Account, err)
 			}
 		}

@@ -19,6 +19,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"aliyun_vulscan_exporter/collector/scan"
 )
 
 // witness hears what a store logs and counts.
@@ -63,7 +65,7 @@ func open(t testing.TB, path string, w *witness) *Store {
 
 func save(t testing.TB, s *Store, batch ...Entry) {
 	t.Helper()
-	if err := s.Save(batch); err != nil {
+	if err := s.Save(batch, 0); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -76,7 +78,7 @@ func shut(t testing.TB, s *Store) {
 }
 
 // holds checks that an account's servers are exactly these.
-func holds(t testing.TB, s *Store, account string, want map[string]Server) {
+func holds(t testing.TB, s *Store, account string, want map[string]scan.Record) {
 	t.Helper()
 	got, err := s.Restore(account)
 	if err != nil {
@@ -96,8 +98,8 @@ func fleet(account string, n int) []Entry {
 	return batch
 }
 
-func byUUID(batch []Entry) map[string]Server {
-	m := make(map[string]Server)
+func byUUID(batch []Entry) map[string]scan.Record {
+	m := make(map[string]scan.Record)
 	for _, e := range batch {
 		m[e.UUID] = e.Server
 	}
@@ -128,9 +130,9 @@ func TestSavedIsThereAfterReopening(t *testing.T) {
 func TestAccountsAndServersAreKeptApart(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "state.db"), newWitness())
 	names := []string{"", "a", "ab", "b", "\x00", "a\x00b", "\xff", "\xff\xff"}
-	want := make(map[string]map[string]Server)
+	want := make(map[string]map[string]scan.Record)
 	for i, account := range names {
-		want[account] = make(map[string]Server)
+		want[account] = make(map[string]scan.Record)
 		for j, uuid := range names {
 			want[account][uuid] = typical(100*i + j)
 			save(t, s, Entry{Key{account, uuid}, want[account][uuid]})
@@ -139,16 +141,16 @@ func TestAccountsAndServersAreKeptApart(t *testing.T) {
 	for _, account := range names {
 		holds(t, s, account, want[account])
 	}
-	holds(t, s, "c", map[string]Server{})
+	holds(t, s, "c", map[string]scan.Record{})
 }
 
 func TestUUIDIsTheSameInAnyCase(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "state.db"), newWitness())
 	for i, uuid := range []string{"ABCD-ef01", "abcd-EF01", "abcd-ef01", "ABCD-EF01"} {
 		save(t, s, Entry{Key{"Account", uuid}, typical(i)})
-		holds(t, s, "Account", map[string]Server{"abcd-ef01": typical(i)})
+		holds(t, s, "Account", map[string]scan.Record{"abcd-ef01": typical(i)})
 	}
-	holds(t, s, "account", map[string]Server{}) // a name is a name
+	holds(t, s, "account", map[string]scan.Record{}) // a name is a name
 	if _, err := s.Sweep(func(k Key) bool {
 		if k != (Key{"Account", "abcd-ef01"}) {
 			t.Errorf("it was asked for %+v", k)
@@ -164,7 +166,7 @@ func TestSaveReplaces(t *testing.T) {
 	save(t, s, fleet("a", 3)...)
 	want := byUUID(fleet("a", 3))
 	changed := fleet("a", 1)[0]
-	changed.Server = Server{TotalCount: -1}
+	changed.Server = scan.Record{Total: -1}
 	want[changed.UUID] = changed.Server
 	save(t, s, changed)
 	save(t, s)
@@ -175,11 +177,11 @@ func TestSaveIsAllOrNothing(t *testing.T) {
 	w := newWitness()
 	s := open(t, filepath.Join(t.TempDir(), "state.db"), w)
 	batch := append(fleet("a", 3), Entry{Key: Key{"a", strings.Repeat("x", bbolt.MaxKeySize)}})
-	err := s.Save(batch)
+	err := s.Save(batch, 0)
 	if !errors.Is(err, berrors.ErrKeyTooLarge) || !strings.Contains(err.Error(), `server "xxx`) || len(err.Error()) > 500 {
 		t.Errorf("%v", err)
 	}
-	holds(t, s, "a", map[string]Server{})
+	holds(t, s, "a", map[string]scan.Record{})
 	if w.counted() != 1 {
 		t.Errorf("%v errors", w.counted())
 	}
@@ -194,7 +196,7 @@ func TestClosedStoreRefusesAndClosesAgain(t *testing.T) {
 	shut(t, s)
 	_, restoring := s.Restore("a")
 	_, sweeping := s.Sweep(func(Key) bool { return true }, at(0))
-	for what, err := range map[string]error{"Save": s.Save(fleet("a", 1)), "Restore": restoring, "Sweep": sweeping} {
+	for what, err := range map[string]error{"Save": s.Save(fleet("a", 1), 0), "Restore": restoring, "Sweep": sweeping} {
 		if !errors.Is(err, berrors.ErrDatabaseNotOpen) {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -211,7 +213,7 @@ func TestAllMethodsRunAtOnce(t *testing.T) {
 		account := strconv.Itoa(i)
 		all.Go(func() {
 			for _, e := range fleet(account, 5) {
-				if err := s.Save([]Entry{e}); err != nil {
+				if err := s.Save([]Entry{e}, 0); err != nil {
 					t.Error(err)
 				}
 				if _, err := s.Restore(account); err != nil {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"aliyun_vulscan_exporter/collector/scan"
 )
 
 // retention is how long a server that is no longer polled is remembered.
@@ -20,7 +22,7 @@ type action struct {
 // number. watched says whether a server is polled now; it is called without any lock, with the UUID
 // in lower case. A server that is saved while a sweep drops it is back with its next Save. After an
 // error the next sweep makes up for this one.
-func (s *Store) Sweep(watched func(Key) bool, now time.Time) (dropped int, err error) {
+func (s *Store) Sweep(watched func(Key) bool, now scan.Instant) (dropped int, err error) {
 	keys, gone, err := s.keysAndMarks()
 	if err != nil {
 		return 0, err
@@ -34,9 +36,9 @@ func (s *Store) Sweep(watched func(Key) bool, now time.Time) (dropped int, err e
 			if marked {
 				actions = append(actions, action{key: k})
 			}
-		case !marked || since.After(now): // the clock was ahead then
+		case !marked || since > now: // the clock was ahead then
 			actions = append(actions, action{key: k, mark: true})
-		case now.Sub(since) >= retention:
+		case since.Until(now) >= retention:
 			actions = append(actions, action{key: k, drop: true})
 			dropped++
 		}
@@ -55,10 +57,10 @@ func (s *Store) Sweep(watched func(Key) bool, now time.Time) (dropped int, err e
 }
 
 // keysAndMarks returns the keys of all servers, and since when those that have a mark are gone.
-func (s *Store) keysAndMarks() (keys [][]byte, gone map[string]time.Time, err error) {
+func (s *Store) keysAndMarks() (keys [][]byte, gone map[string]scan.Instant, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	gone = make(map[string]time.Time)
+	gone = make(map[string]scan.Instant)
 	err = s.do("reading", func() error {
 		return s.db.View(func(tx *bbolt.Tx) error {
 			c := tx.Bucket([]byte(serverBucket)).Cursor()
@@ -80,7 +82,7 @@ func (s *Store) keysAndMarks() (keys [][]byte, gone map[string]time.Time, err er
 	return keys, gone, err
 }
 
-func apply(tx *transaction, actions []action, now time.Time) error {
+func apply(tx *transaction, actions []action, now scan.Instant) error {
 	for _, a := range actions {
 		var err error
 		if a.mark {

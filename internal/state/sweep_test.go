@@ -4,12 +4,14 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"aliyun_vulscan_exporter/collector/scan"
 )
 
 const day = 24 * time.Hour
 
 // sweep sweeps a store in which only the UUIDs given are watched.
-func sweep(t *testing.T, s *Store, now time.Time, watched ...string) int {
+func sweep(t *testing.T, s *Store, now scan.Instant, watched ...string) int {
 	t.Helper()
 	dropped, err := s.Sweep(func(k Key) bool {
 		for _, uuid := range watched {
@@ -81,7 +83,7 @@ func TestSweepDropsOnlyWhatIsGone(t *testing.T) {
 		t.Errorf("%d were dropped", dropped)
 	}
 	holds(t, s, "a", byUUID([]Entry{batch[0], batch[7]}))
-	holds(t, s, "b", map[string]Server{})
+	holds(t, s, "b", map[string]scan.Record{})
 	w.logged(t)
 }
 
@@ -117,7 +119,7 @@ func TestWatchedMayUseTheStore(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "state.db"), newWitness())
 	batch := fleet("a", 2)
 	save(t, s, batch...)
-	if _, err := s.Sweep(func(Key) bool { return s.Save(batch) == nil }, at(0)); err != nil {
+	if _, err := s.Sweep(func(Key) bool { return s.Save(batch, 0) == nil }, at(0)); err != nil {
 		t.Error(err)
 	}
 	holds(t, s, "a", byUUID(batch))

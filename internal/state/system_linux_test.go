@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"aliyun_vulscan_exporter/collector/scan"
 )
 
 // openUnprivileged returns the error of opening a file, as text, for a user to whom permissions
@@ -117,7 +119,7 @@ func TestFullDiskLosesNothingAndSavingGoesOnWhenThereIsRoom(t *testing.T) {
 	}
 	w, path := newWitness(), filepath.Join(t.TempDir(), "state.db")
 	s := open(t, path, w)
-	batch, want := fleet("a", 2000), map[string]Server{}
+	batch, want := fleet("a", 2000), map[string]scan.Record{}
 	// What fails differs with the size: to lengthen the file, or to write beyond the limit.
 	for size := uint64(64 << 10); size <= 1<<20; size += 52_000 {
 		limit(t, size)
@@ -125,9 +127,9 @@ func TestFullDiskLosesNothingAndSavingGoesOnWhenThereIsRoom(t *testing.T) {
 		failures, failed := 0, false
 		for i := 0; failures < 3; i = (i + 100) % len(batch) {
 			for j := range 100 {
-				batch[i+j].Server.TotalCount++
+				batch[i+j].Server.Total++
 			}
-			err := s.Save(batch[i : i+100])
+			err := s.Save(batch[i:i+100], 0)
 			if (err != nil) != failed {
 				failed = !failed
 				logged = append(logged, map[bool]string{true: "level=error msg=\"state cannot be saved", false: "level=info msg=\"state is saved again\""}[failed])
@@ -170,7 +172,7 @@ func TestNoRoomForANewFileIsAnError(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "file too large: see that the file and its directory") || !strings.Contains(err.Error(), path) {
 			t.Errorf("%d bytes: %v", size, err)
 		}
-		holds(t, open(t, path, newWitness()), "a", map[string]Server{})
+		holds(t, open(t, path, newWitness()), "a", map[string]scan.Record{})
 	}
 }
 

@@ -5,35 +5,36 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"aliyun_vulscan_exporter/collector/scan"
 )
 
-// Version 1 wrote the parts of a value one after the other, without numbers, and kept the letters
-// of a UUID as they came. A file of version 1 is converted when it is opened.
+// Version 1 wrote the parts of a value one after the other, without numbers, and kept a UUID as it
+// was spelt. A file of version 1 is converted when it is opened.
 
 // converted is an entry of version 1 in its present form.
 type converted struct {
 	value       []byte
-	lastSuccess time.Time
-	gone        time.Time // zero: the server is polled
+	lastSuccess scan.Instant
+	gone        scan.Instant // 0: the server is polled
 }
 
 // convert rewrites a file of version 1 within tx. A damaged value is taken over as it is: Restore
-// reports it. Of two servers whose UUIDs differ in case only, the one with the newer last success
+// reports it. Of two entries of one server, however spelt, the one with the newer last success
 // stays.
 func convert(tx *transaction) error {
 	entries := make(map[string]converted)
 	gone := tx.Bucket([]byte(goneBucket))
 	err := tx.Bucket([]byte(serverBucket)).ForEach(func(k, v []byte) error {
 		key, _ := decodeKey(k) // inspect found all keys intact
-		folded := encodeKey(key)
+		folded := encodeKey(Key{key.Account, scan.KeyOf(key.UUID)})
 		c := converted{value: bytes.Clone(v), gone: decodeMark1(k, gone.Get(k))}
 		if server, ok := decodeServer1(k, v); ok {
-			c.value, c.lastSuccess = encodeServer(folded, server), server.LastSuccess
+			c.value, c.lastSuccess = encodeServer(folded, &server, 0), server.LastSuccess
 		}
-		if other, twice := entries[string(folded)]; !twice || c.lastSuccess.After(other.lastSuccess) {
+		if other, twice := entries[string(folded)]; !twice || c.lastSuccess > other.lastSuccess {
 			entries[string(folded)] = c
 		}
 		return nil
@@ -50,36 +51,36 @@ func convert(tx *transaction) error {
 		if err == nil {
 			err = tx.put(serverBucket, []byte(k), entries[k].value)
 		}
-		if since := entries[k].gone; err == nil && !since.IsZero() {
+		if since := entries[k].gone; err == nil && since != 0 {
 			err = tx.put(goneBucket, []byte(k), encodeMark([]byte(k), since))
 		}
 	}
 	return err
 }
 
-// decodeMark1 returns the zero time for a mark that is missing or damaged.
-func decodeMark1(key, b []byte) time.Time {
+// decodeMark1 returns 0 for a mark that is missing or damaged.
+func decodeMark1(key, b []byte) scan.Instant {
 	content, ok := unseal(key, b)
 	r := reader{rest: content, bad: !ok}
 	t := r.time()
 	if !r.done() {
-		return time.Time{}
+		return 0
 	}
 	return t
 }
 
-func decodeServer1(key, b []byte) (s Server, ok bool) {
+func decodeServer1(key, b []byte) (s scan.Record, ok bool) {
 	content, ok := unseal(key, b)
 	r := reader{rest: content, bad: !ok}
-	s = Server{LastSuccess: r.time(), EmptySince: r.time(), TotalCount: r.int()}
+	s = scan.Record{LastSuccess: r.time(), EmptySince: r.time(), Total: r.int()}
 	for n := r.number(); n > 0 && !r.bad; n-- {
-		s.Subtasks = append(s.Subtasks, Subtask{
+		s.Subtasks = append(s.Subtasks, scan.Subtask{
 			TaskID: r.string(), Type: r.string(), Status: r.float(), Code: r.string(),
-			Changed: r.time(), StatusSince: r.time(), Started: r.time(), Question: int(r.int()),
+			Changed: r.time(), StatusSince: r.time(), Started: r.time(), Question: uint16(r.int()),
 		})
 	}
 	for n := r.number(); n > 0 && !r.bad; n-- {
-		s.Errors = append(s.Errors, ErrorCount{Type: r.string(), Code: r.string(), Count: r.float(), Created: r.time()})
+		s.Errors = append(s.Errors, scan.ErrorCount{Type: r.string(), Code: r.string(), Count: r.float(), Created: r.time()})
 	}
 	return s, r.done()
 }
@@ -120,5 +121,5 @@ func (r *reader) string() string {
 	return v
 }
 
-func (r *reader) int() int64      { return protowire.DecodeZigZag(r.number()) }
-func (r *reader) time() time.Time { return afterZero(r.int()) }
+func (r *reader) int() int64         { return protowire.DecodeZigZag(r.number()) }
+func (r *reader) time() scan.Instant { return afterZero(r.int()) }

@@ -9,6 +9,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.etcd.io/bbolt"
+
+	"aliyun_vulscan_exporter/collector/scan"
 )
 
 const upper = "5D55AF3C-35F3-4D4D-8CCC-8C5443B0000F" // a UUID that version1.db.gz has in upper case only
@@ -35,10 +39,10 @@ func version1(t testing.TB, path string) []byte {
 
 // wantOfVersion1 returns the production servers of that file. Of four servers the file has a second
 // entry, in upper case: two that are newer, one that is older, and one of the same time.
-func wantOfVersion1() map[string]Server {
+func wantOfVersion1() map[string]scan.Record {
 	want := byUUID(fleet("production", 40))
 	for i, e := range fleet("production", 2) {
-		e.Server.LastSuccess, e.Server.TotalCount = at(i+1000), 99
+		e.Server.LastSuccess, e.Server.Total = at(i+1000), 99
 		want[e.UUID] = e.Server
 	}
 	want[lower(upper)] = typical(500)
@@ -58,7 +62,7 @@ func TestFileOfVersion1IsReadAndConverted(t *testing.T) {
 			t.Fatal(err)
 		}
 		same4th := fleet("production", 4)[3].UUID // both entries are right
-		if n := got[same4th].TotalCount; n != 4 && n != 99 {
+		if n := got[same4th].Total; n != 4 && n != 99 {
 			t.Errorf("%+v", got[same4th])
 		}
 		want[same4th] = got[same4th]
@@ -72,6 +76,26 @@ func TestFileOfVersion1IsReadAndConverted(t *testing.T) {
 		t.Errorf("%v errors", w.counted())
 	}
 	sane(t, path)
+}
+
+func TestServersOfVersion1AreKnownHoweverTheyWereSpelt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	version1(t, path)
+	db, err := bbolt.Open(path, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		key := seal(nil, append(accountPrefix("spelt"), "INET-"+upper...))
+		return tx.Bucket([]byte(serverBucket)).Put(key, seal(key, []byte{0, 0, 14, 0, 0})) // a TotalCount of 7, and no more
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, open(t, path, newWitness()), "spelt", map[string]scan.Record{lower(upper): {Total: 7}})
 }
 
 func TestMarksOfVersion1Last(t *testing.T) {

@@ -198,7 +198,7 @@ func accountOf(a collector.AccountOverview) apiAccount {
 				by[name] = t.ByStatus[place]
 			}
 			progress := a.Progress(t.Type)
-			return apiType{t.Type, by, progress.ByStatus[sas.StatusComplete], a.FailingOf(t.Type), progress.Answered, t.Stalled}
+			return apiType{t.Type, by, progress.ByStatus[sas.StatusComplete], t.Failing, progress.Answered, t.Stalled}
 		}),
 		IDs: a.Status.IDs, Tasks: mapped(tasksOf(a), taskOf), TasksLeftOut: a.Status.Found.Tasks.LeftOut,
 	}

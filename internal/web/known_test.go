@@ -30,7 +30,7 @@ func knowing(t *testing.T) http.Handler {
 	ago := func(d time.Duration) scan.Instant { return scan.InstantOf(now.Add(-d)) }
 	cfg := &config.Account{Name: "main", RequestsPerSecond: 10, Settings: config.Settings{StallAfter: 30 * time.Minute, StaleAfter: 2 * time.Hour}}
 	cfg.Discovery.Tasks = &config.TaskDiscovery{ServerScans: true}
-	main := scan.NewAccount(cfg, scan.NewLabelSet(200))
+	main := scan.NewAccount(cfg)
 	main.Update(func(s *scan.AccountStatus) {
 		s.Types, s.IDs = []string{"cve", "sca"}, "root"
 		s.Found.Tasks.At, s.Found.Tasks.LeftOut = now, 2
@@ -50,7 +50,7 @@ func knowing(t *testing.T) http.Handler {
 	}
 	problem := &scan.Problem{At: now, Err: &sas.Error{Action: "DescribeVulCheckTaskStatusDetail", Result: "timeout"}}
 	server := func(uuid, name string, online bool, subtasks ...scan.Subtask) *scan.Entry {
-		return scan.NewEntry(&scan.Record{
+		return &scan.Entry{Record: &scan.Record{
 			Target: &scan.Target{
 				Server:    config.Server{UUID: uuid, Name: name, TaskIDs: []string{rootTask}, Types: []string{"cve", "sca"}},
 				AssetInfo: &discovery.Server{Instance: sas.Instance{UUID: uuid, Name: name, InstanceID: "i-1", Online: online}},
@@ -58,7 +58,7 @@ func knowing(t *testing.T) http.Handler {
 			Polled: true, LastSuccess: ago(time.Second), Total: int64(len(subtasks)), Subtasks: subtasks,
 			Problem:     problem,
 			ServerScans: []scan.ServerScan{{TaskID: rootTask, Status: sas.ScanTimedOut, Since: ago(5 * time.Minute)}},
-		})
+		}}
 	}
 	main.Arrange([]*scan.Entry{
 		server(uuid1, "web-1", false,
@@ -67,7 +67,7 @@ func knowing(t *testing.T) http.Handler {
 		server("5d55af3c-35f3-4d4d-8ccc-8c5443b00002", "web-2", true,
 			subtask(rootTask, "cve", 1, "", false), subtask(rootTask, "sca", 4, "", false)),
 	}, nil)
-	idle := scan.NewAccount(&config.Account{Name: "idle"}, scan.NewLabelSet(200))
+	idle := scan.NewAccount(&config.Account{Name: "idle"})
 	store.Replace(&scan.Content{Accounts: []*scan.Account{main, idle}})
 	o := options()
 	o.Overview = c.Overview

@@ -2,9 +2,12 @@ package poll
 
 import (
 	"math"
+	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/go-kit/log"
 
 	"aliyun_vulscan_exporter/collector/scan"
 	"aliyun_vulscan_exporter/config"
@@ -25,22 +28,43 @@ func known() *scan.Record {
 	return &scan.Record{
 		Target: &scan.Target{Server: config.Server{UUID: "u"}}, LastSuccess: at(1), Total: 3,
 		Subtasks: []scan.Subtask{
-			{TaskID: "old", Type: "cve", Status: 4, Code: "A", CodeLabel: "A", Changed: at(9), StatusSince: at(10), Started: at(12), Began: at(30), Question: 1, Superseded: true},
 			{TaskID: "new", Type: "cve", Status: 4, Changed: at(5), StatusSince: at(5), Began: at(20)},
 			{TaskID: "new", Type: "sca", Status: 2, Changed: at(4), StatusSince: at(4), Started: at(4), Began: at(20)},
+			{TaskID: "old", Type: "cve", Status: 4, Code: "A", CodeLabel: "A", Changed: at(9), StatusSince: at(10), Started: at(12), Began: at(30), Question: 1, Superseded: true},
 		},
 		Errors: []scan.ErrorCount{{Type: "cve", Code: "A", Count: 7, Created: at(9)}},
 	}
 }
 
+// kept is what a state file keeps of a record. step is that of the system's clock.
+func kept(t *testing.T, r *scan.Record, step time.Duration) *scan.Record {
+	t.Helper()
+	o := state.Options{Logger: log.NewNopLogger(), Errors: state.NewErrorCounter()}
+	store, err := state.Open(filepath.Join(t.TempDir(), "state"), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	key := state.Key{Account: "a", UUID: r.Target.Key()}
+	if err := store.Save([]state.Entry{{Key: key, Server: *r}}, step); err != nil {
+		t.Fatal(err)
+	}
+	stored, err := store.Restore("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := stored["u"]
+	return &of
+}
+
 func TestWhatIsKnownSurvivesARestart(t *testing.T) {
 	r := known()
-	got := restored(r.Target, entry("a", r, 0).Server, somePolicy(), now0)
+	got := kept(t, r, 0).Restored(r.Target, somePolicy(), now0)
 	if !reflect.DeepEqual(got, r) {
 		t.Errorf("got  %+v\nwant %+v", got, r)
 	}
 	r.Subtasks, r.EmptySince = nil, now0.Add(-time.Hour)
-	got = restored(r.Target, entry("a", r, 0).Server, somePolicy(), now0)
+	got = kept(t, r, 0).Restored(r.Target, somePolicy(), now0)
 	if !reflect.DeepEqual(got, r) {
 		t.Errorf("without subtasks: got  %+v\nwant %+v", got, r)
 	}
@@ -64,7 +88,7 @@ func TestTimesSurviveARestartHoweverTheClockWasSet(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			now := now0.Add(tt.later)
-			got := restored(r.Target, entry("a", r, tt.step).Server, somePolicy(), now)
+			got := kept(t, r, tt.step).Restored(r.Target, somePolicy(), now)
 			wantEqual(t, "age of the last success", got.LastSuccess.Until(now), tt.want)
 			for i := range got.Subtasks { // all else lies before it as it did
 				wantEqual(t, "last success after the last change", got.Subtasks[i].Changed.Until(got.LastSuccess), r.Subtasks[i].Changed.Until(r.LastSuccess))
@@ -77,9 +101,9 @@ func TestTimesSurviveARestartHoweverTheClockWasSet(t *testing.T) {
 
 // Nothing that a file may hold makes times of the future.
 func TestNoRestoredTimeLiesInTheFuture(t *testing.T) {
-	ahead := now0.Add(time.Hour).Time()
-	from := state.Server{EmptySince: ahead, TotalCount: -1, Subtasks: []state.Subtask{{TaskID: "t", Type: "cve", Changed: ahead, StatusSince: ahead, Started: ahead, Began: ahead}}}
-	got := restored(&scan.Target{}, from, somePolicy(), now0)
+	ahead := now0.Add(time.Hour)
+	from := &scan.Record{EmptySince: ahead, Total: -1, Subtasks: []scan.Subtask{{TaskID: "t", Type: "cve", Changed: ahead, StatusSince: ahead, Started: ahead, Began: ahead}}}
+	got := from.Restored(&scan.Target{}, somePolicy(), now0)
 	s := got.Subtasks[0]
 	for _, at := range []scan.Instant{got.EmptySince, s.Changed, s.StatusSince, s.Started, s.Began} {
 		wantEqual(t, "time", at, now0)
@@ -89,24 +113,24 @@ func TestNoRestoredTimeLiesInTheFuture(t *testing.T) {
 
 func TestASubtaskOfAnOlderVersionsStateBeganWhenItChanged(t *testing.T) {
 	r := known()
-	e := entry("a", r, 0)
-	for i := range e.Server.Subtasks {
-		e.Server.Subtasks[i].Began = time.Time{}
+	old := kept(t, r, 0)
+	for i := range old.Subtasks {
+		old.Subtasks[i].Began = 0
 	}
-	got := restored(r.Target, e.Server, somePolicy(), now0)
-	wantEqual(t, "beginning", got.Subtasks[0].Began, r.Subtasks[0].Changed)
-	wantEqual(t, "superseded", got.Subtasks[0].Superseded, true)
+	got := old.Restored(r.Target, somePolicy(), now0)
+	wantEqual(t, "beginning", got.Subtasks[2].Began, r.Subtasks[2].Changed)
+	wantEqual(t, "superseded", got.Subtasks[2].Superseded, true)
 }
 
 func TestTypesOfAStateAreBounded(t *testing.T) {
 	p := somePolicy()
-	from := state.Server{}
+	from := &scan.Record{}
 	for i := range 100 {
 		typ := "type-" + string(rune('A'+i))
-		from.Subtasks = append(from.Subtasks, state.Subtask{TaskID: "t", Type: typ, Status: math.NaN(), Code: "A"})
-		from.Errors = append(from.Errors, state.ErrorCount{Type: typ, Code: "A", Count: 1})
+		from.Subtasks = append(from.Subtasks, scan.Subtask{TaskID: "t", Type: typ, Status: math.NaN(), Code: "A"})
+		from.Errors = append(from.Errors, scan.ErrorCount{Type: typ, Code: "A", Count: 1})
 	}
-	got := restored(&scan.Target{}, from, p, now0)
+	got := from.Restored(&scan.Target{}, p, now0)
 	types, sum := make(map[string]bool), 0.0
 	for _, s := range got.Subtasks {
 		types[s.Type] = true

@@ -71,7 +71,7 @@ func TestAnOldListGuidesNoMore(t *testing.T) {
 				a, _ := guidedAccount(10)
 				time.Sleep(tt.age)
 				a.discovered(a.lastFound())
-				first, _ := a.queue.due()
+				first := a.queue.due()
 				wantEqual(t, "servers wait for more than poll_interval", time.Until(first) > 0, tt.guided)
 			})
 		})

@@ -129,7 +129,7 @@ func (a *account) discovered(found discovery.Found) {
 	same := sameTargets(a.found, found)
 	if same { // the servers known so far let the memory of the new list go
 		found.Servers.Items, found.Offline = a.found.Servers.Items, a.found.Offline
-		a.found, a.starts = found, taskStarts(found)
+		a.found = found
 		a.review(a.now())
 		a.lookForOffline()
 	}
@@ -155,13 +155,13 @@ type pageCount struct{ last, now int }
 // OnceTasks implements discovery.API.
 func (d *pacedDiscovery) OnceTasks(ctx context.Context, q sas.TaskQuery) (*sas.Page[sas.Task], error) {
 	patience := d.patience(sas.ActionOnceTask, q.Number <= 1, d.account.config.Discovery.Tasks.RefreshInterval)
-	return listedPage(ctx, d.account, d.account.behind(patience), func() (*sas.Page[sas.Task], error) { return d.account.api.OnceTasks(ctx, q) })
+	return listedPage(ctx, d.account, forTarget, patience, func() (*sas.Page[sas.Task], error) { return d.account.api.OnceTasks(ctx, q) })
 }
 
 // Instances implements discovery.API.
 func (d *pacedDiscovery) Instances(ctx context.Context, q sas.InstanceQuery) (*sas.Page[sas.Instance], error) {
 	patience := d.patience(sas.ActionInstances, q.Number <= 1 && q.Token == "", d.account.config.Discovery.Servers.RefreshInterval)
-	return listedPage(ctx, d.account, d.account.behind(patience), func() (*sas.Page[sas.Instance], error) { return d.account.api.Instances(ctx, q) })
+	return listedPage(ctx, d.account, forTarget, patience, func() (*sas.Page[sas.Instance], error) { return d.account.api.Instances(ctx, q) })
 }
 
 // patience is how long a page's call lets polls go first.
@@ -183,24 +183,13 @@ func (d *pacedDiscovery) patience(action string, first bool, interval time.Durat
 	return interval / 2 / time.Duration(max(n.last, n.now)+1)
 }
 
-// behind returns a turn that comes after waiting polls, for so long at most.
-func (a *account) behind(patience time.Duration) func(context.Context) error {
-	return func(ctx context.Context) error { return a.limiter.waitBehind(ctx, patience) }
-}
-
 // listedPage asks for a page of a list. Its failure says nothing of other operations: the account's
 // polling goes on.
-func listedPage[T any](ctx context.Context, a *account, turn func(context.Context) error, send func() (*sas.Page[T], error)) (*sas.Page[T], error) {
-	page, failed := call(ctx, a, turn, a.isRefused, send)
+func listedPage[T any](ctx context.Context, a *account, what purpose, patience time.Duration, send func() (*sas.Page[T], error)) (*sas.Page[T], error) {
+	page, failed := call(a, func() bool { return a.turn(ctx, what, patience, false) }, send)
 	if failed != nil {
 		return nil, failed
 	}
 	a.options.Events.Anomalies(a.config.Name, page.Anomalies)
 	return page, nil
-}
-
-func (a *account) isRefused() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.breaker.open
 }

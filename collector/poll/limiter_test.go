@@ -45,7 +45,7 @@ func TestLimiterKeepsAHighRate(t *testing.T) {
 		var callers sync.WaitGroup
 		for range 8 {
 			callers.Go(func() {
-				for l.wait(ctx, forPoll) == nil {
+				for l.wait(ctx, forPoll, 0) == nil {
 					mu.Lock()
 					calls = append(calls, time.Now())
 					mu.Unlock()
@@ -116,15 +116,21 @@ func TestLimiterIsConfiguredAnew(t *testing.T) {
 // Pages of the lists of targets let polls go first, and nothing else: there is nothing to poll
 // before they are read.
 func TestPagesOfTargetsWaitForPollsAlone(t *testing.T) {
-	for what, wait := range map[purpose]time.Duration{forPoll: 11 * time.Second, forList: 2 * time.Second, forTarget: time.Second} {
+	for what, wait := range map[purpose]time.Duration{forPoll: 11 * time.Second, forList: 2 * time.Second, forTarget: 2 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			l := configuredLimiter(1)
 			if left := l.take(time.Now(), what); left > 0 {
 				t.Fatalf("the first call waits %v", left)
 			}
-			l.queueUp(what, 1) // and stays there
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			go func() {
+				for l.wait(ctx, what, 0) == nil {
+				}
+			}()
+			synctest.Wait()
 			start := time.Now()
-			if err := l.waitBehind(t.Context(), 10*time.Second); err != nil {
+			if err := l.wait(ctx, forTarget, 10*time.Second); err != nil {
 				t.Fatal(err)
 			}
 			if took := time.Since(start); took > wait+100*time.Millisecond {

@@ -79,9 +79,7 @@ type pacedLists struct{ account *account }
 
 // ServerScans implements discovery.ScanAPI.
 func (p pacedLists) ServerScans(ctx context.Context, q sas.ServerScanQuery) (*sas.Page[sas.ServerScan], error) {
-	a := p.account
-	return listedPage(ctx, a, func(ctx context.Context) error { return a.limiter.wait(ctx, forList) },
-		func() (*sas.Page[sas.ServerScan], error) { return a.api.ServerScans(ctx, q) })
+	return listedPage(ctx, p.account, forList, 0, func() (*sas.Page[sas.ServerScan], error) { return p.account.api.ServerScans(ctx, q) })
 }
 
 // forgetTasks drops what is known of lists of tasks that are not followed any more. It is called
@@ -208,13 +206,12 @@ func (a *account) noticeUnnamed() {
 		return
 	}
 	a.unnamed = task != ""
-	a.notice(func(l log.Logger) {
-		if l = log.With(l, "kind", "server_scans"); task == "" {
-			level.Info(l).Log("msg", "the lists of the tasks' servers name all servers again")
-			return
-		}
-		level.Warn(l).Log("msg", "the list of a task's servers names some that are not known: all servers are polled as without it", "task_id", task)
-	})
+	l := log.With(a.log, "kind", "server_scans")
+	if task == "" {
+		level.Info(l).Log("msg", "the lists of the tasks' servers name all servers again")
+		return
+	}
+	level.Warn(l).Log("msg", "the list of a task's servers names some that are not known: all servers are polled as without it", "task_id", task)
 }
 
 // confirm takes note that complete lists say nothing new about a server: what is known of it is not

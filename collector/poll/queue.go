@@ -27,42 +27,37 @@ func (q *queue) clear() { q.ranks = [ranks]dueHeap{} }
 // pop returns the server to poll now: the most overdue one of the lowest rank that has any due, but
 // see turnAfter. It returns nil if none is due.
 func (q *queue) pop(now time.Time) *server {
-	late := q.late(now)
-	if late != nil && q.passedOver >= turnAfter {
+	var from, late *dueHeap // late: its first server has waited beyond the patience
+	for r := range q.ranks {
+		h := &q.ranks[r]
+		if len(*h) == 0 || (*h)[0].due.After(now) {
+			continue
+		}
+		from = cmp.Or(from, h)
+		if rank(r) >= rankUnfinished && now.Sub((*h)[0].due) > q.patience {
+			late = h
+		}
+	}
+	if from == nil {
+		return nil
+	}
+	if q.passedOver++; q.passedOver > turnAfter {
+		from = cmp.Or(late, from)
+	}
+	if late == nil || from == late {
 		q.passedOver = 0
-		return heap.Pop(late).(*server)
 	}
-	for i := range q.ranks {
-		if h := &q.ranks[i]; len(*h) > 0 && !(*h)[0].due.After(now) {
-			q.passedOver++
-			if late == nil || h == late {
-				q.passedOver = 0
-			}
-			return heap.Pop(h).(*server)
-		}
-	}
-	return nil
+	return heap.Pop(from).(*server)
 }
 
-// late returns the heap whose first server has waited beyond the patience, nil if there is none. It
-// looks from the last rank up.
-func (q *queue) late(now time.Time) *dueHeap {
-	for r := rankOther; r > rankStarted; r-- {
-		if h := &q.ranks[r]; len(*h) > 0 && now.Sub((*h)[0].due) > q.patience {
-			return h
-		}
-	}
-	return nil
-}
-
-// due returns when the first server is due; ok is false if none waits.
-func (q *queue) due() (first time.Time, ok bool) {
+// due returns when the first server is due; the zero time if none waits.
+func (q *queue) due() (first time.Time) {
 	for _, h := range q.ranks {
-		if len(h) > 0 && (!ok || h[0].due.Before(first)) {
-			first, ok = h[0].due, true
+		if len(h) > 0 && (first.IsZero() || h[0].due.Before(first)) {
+			first = h[0].due
 		}
 	}
-	return first, ok
+	return first
 }
 
 // dueHeap orders servers by the time they are due, and those of which one list has news by when

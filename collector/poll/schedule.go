@@ -18,32 +18,16 @@ const maxBackoff = 5 * time.Minute
 // each waits from then on keeps them so.
 func nextPoll(r *scan.Record, failures int, s config.Settings, jitter float64, now scan.Instant) time.Duration {
 	switch {
-	case failures > 0:
-		return backoff(failures, s.PollInterval, jitter)
+	case failures > 0: // a second that doubles 16 times is more than maxBackoff
+		delay := min(maxBackoff, min(s.PollInterval, maxBackoff)<<min(failures-1, 16))
+		return delay - time.Duration(jitter*float64(delay)/4)
 	case r.Settled(now, s.StallAfter):
 		return s.SettledInterval
 	}
-	return unfinishedInterval(r.MovedAt().Until(now), s)
-}
-
-// backoff doubles from the poll interval up to maxBackoff.
-func backoff(failures int, first time.Duration, jitter float64) time.Duration {
-	delay := min(first, maxBackoff)
-	for i := 1; i < failures && delay < maxBackoff; i++ {
-		delay = min(2*delay, maxBackoff)
-	}
-	return delay - time.Duration(jitter*float64(delay)/4)
-}
-
-// unfinishedInterval is the poll interval until scans have not moved for stall_after. From then on
-// it grows with the age of the stall, up to settled_interval: what has hung for hours rarely moves
-// in the next minute.
-func unfinishedInterval(unmoved time.Duration, s config.Settings) time.Duration {
-	if unmoved <= s.StallAfter {
-		return s.PollInterval
-	}
-	grown := time.Duration(float64(s.PollInterval) * (float64(unmoved) / float64(s.StallAfter)))
-	return max(s.PollInterval, min(grown, s.SettledInterval))
+	// What has hung for hours rarely moves in the next minute: the interval grows with the age of
+	// the stall, up to settled_interval.
+	stalls := max(1, float64(r.MovedAt().Until(now))/float64(s.StallAfter))
+	return max(s.PollInterval, min(time.Duration(stalls*float64(s.PollInterval)), s.SettledInterval))
 }
 
 // rank is how urgent a due server is; a lower one comes first.
@@ -61,8 +45,7 @@ const (
 
 // rankOf returns how urgent a server of which no list says anything new is once it is due.
 func rankOf(r *scan.Record, s config.Settings, now scan.Instant) rank {
-	known := r.Polled || r.LastSuccess != 0
-	if known && (r.Failure != "" || r.Settled(now, s.StallAfter)) {
+	if r.Failure != "" || r.Settled(now, s.StallAfter) {
 		return rankOther
 	}
 	return rankUnfinished
@@ -111,7 +94,7 @@ func spread(key string, start scan.Instant, least, interval time.Duration) scan.
 // it: its last poll succeeded, and does not contradict them. After a scan has ended by the list,
 // its subtasks may take a while to end, too.
 func guidable(r *scan.Record, s config.Settings, now scan.Instant) bool {
-	if !r.Polled || r.Failure != "" || r.LastSuccess == 0 {
+	if !r.Polled || r.Failure != "" {
 		return false
 	}
 	if r.Settled(now, s.StallAfter) {

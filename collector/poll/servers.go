@@ -4,9 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-kit/log"
-	"github.com/go-kit/log/level"
-
 	"aliyun_vulscan_exporter/collector/scan"
 	"aliyun_vulscan_exporter/internal/discovery"
 	"aliyun_vulscan_exporter/internal/sas"
@@ -20,7 +17,7 @@ func (a *account) retarget(found discovery.Found) {
 	now := a.now()
 	a.mu.Lock()
 	defer a.unlock()
-	a.found, a.starts = found, taskStarts(found)
+	a.found = found
 	a.forgetTasks()
 	a.identify()
 	list := targets(a.config, found, a.options.Owns, func(key string) bool { return a.keepsOffline(key, stored) })
@@ -39,11 +36,14 @@ func (a *account) retarget(found discovery.Found) {
 		}
 		s.covered, s.offline = covered(t.Target), t.offline
 		a.servers[t.Key()], a.order = s, append(a.order, s)
-		types = withTypes(types, t.Types)
+		for _, typ := range t.Types {
+			if !slices.Contains(types, typ) {
+				types = append(types, typ)
+			}
+		}
 	}
 	left := make([]*scan.Entry, 0, len(gone))
 	for _, s := range gone {
-		s.gone = true
 		a.unhear(s)
 		left = append(left, s.entry)
 		a.noLongerFailing(s.latest.Failure)
@@ -56,16 +56,6 @@ func (a *account) retarget(found discovery.Found) {
 	a.lookForOffline()
 }
 
-// withTypes returns a list of types with those of more that it lacks.
-func withTypes(types, more []string) []string {
-	for _, typ := range more {
-		if !slices.Contains(types, typ) {
-			types = append(types, typ)
-		}
-	}
-	return types
-}
-
 // keepsOffline reports whether a server stays watched that online_only alone would keep out: a
 // subtask of it is unfinished or failing, or an unfinished task lists it. It is called with a.mu
 // held.
@@ -76,14 +66,6 @@ func (a *account) keepsOffline(key string, stored map[string]state.Server) bool 
 	return a.servers[key] == nil && slices.ContainsFunc(stored[key].Subtasks, func(s state.Subtask) bool {
 		return s.Status != sas.StatusComplete || s.Code != ""
 	})
-}
-
-func taskStarts(found discovery.Found) map[string]scan.Instant {
-	starts := make(map[string]scan.Instant, len(found.Tasks.Items))
-	for _, t := range found.Tasks.Items {
-		starts[t.ID] = scan.InstantOf(t.Start)
-	}
-	return starts
 }
 
 // newServer returns a server that was not watched so far; stored is what the state has.
@@ -113,8 +95,8 @@ func (a *account) renew(s *server, t *scan.Target, now time.Time) {
 		r.DropTasks(left)
 		r.Target = t
 	})
-	if !slices.Equal(before.TaskIDs, t.TaskIDs) || !slices.Equal(before.Types, t.Types) {
-		s.dueAlone, s.askedAnew = now, true
+	if !asksTheSame(before, t) {
+		s.dueAlone = now
 	}
 }
 
@@ -133,25 +115,10 @@ func (a *account) amend(s *server, change func(*scan.Record)) {
 }
 
 // enqueue puts a server that is not being polled back into the queue. One that there is nothing to
-// ask about is not polled, nor is one twice by a Poller that polls once. It is called with a.mu
-// held.
+// ask about is not polled, nor is one twice by a Poller that polls once.
 func (a *account) enqueue(s *server, now time.Time) {
-	if len(s.latest.Target.TaskIDs) > 0 && !s.gone && (!a.options.Once || !s.latest.Polled) {
-		a.queue.push(s, a.plan(s, now))
-	}
-}
-
-// noLongerFailing takes note that a server does not fail in some way any more; "": it did not. It
-// is called with a.mu held.
-func (a *account) noLongerFailing(failure string) {
-	if failure == "" {
-		return
-	}
-	a.failing[failure]--
-	if a.failing[failure] == 0 {
-		delete(a.failing, failure)
-		a.notice(func(l log.Logger) {
-			level.Info(l).Log("msg", "no server's poll fails in this way any more", "result", failure)
-		})
+	urgency := a.plan(s, now)
+	if len(s.latest.Target.TaskIDs) > 0 && (!a.options.Once || !s.latest.Polled) {
+		a.queue.push(s, urgency)
 	}
 }

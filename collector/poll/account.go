@@ -73,7 +73,8 @@ type account struct {
 	kinds    taskIDKinds
 	queue    queue
 	inFlight int
-	breaker  breaker
+	refused  bool           // the credentials are: only a probe calls now and then
+	probeAt  time.Time      // while refused: when the next probe may start
 	failing  map[string]int // servers whose last poll failed, by result
 	log      log.Logger     // keeps lines in unlogged until mu is free
 	unlogged lines
@@ -99,7 +100,14 @@ func newAccount(c config.Account, o *Options, w *stateWriter) *account {
 	a.policy.Codes = scan.NewLabelSet(maxCodes, sas.ResultOK, sas.ResultTimeout, sas.ResultConnection, sas.ResultCanceled,
 		sas.ResultResponse, sas.ResultCredentials)
 	a.policy.Types = scan.NewLabelSet(maxTypes, config.Types()...)
-	a.policy.TaskStart = a.taskStart
+	a.policy.TaskStart = func(id string) scan.Instant {
+		for i := range a.found.Tasks.Items {
+			if t := &a.found.Tasks.Items[i]; t.ID == id {
+				return scan.InstantOf(t.Start)
+			}
+		}
+		return 0
+	}
 	a.policy.Bounded = func(limit sas.Anomaly) { o.Events.Anomalies(c.Name, map[sas.Anomaly]int{limit: 1}) }
 	a.published = scan.NewAccount(&c, a.policy.Codes)
 	a.limiter = newLimiter(o.Clock.Now, a.published.Calls.Count)
@@ -107,16 +115,6 @@ func newAccount(c config.Account, o *Options, w *stateWriter) *account {
 		w.open(c.Name, a.policy.Types.Label, o.Events)
 	}
 	return a
-}
-
-// taskStart returns when a discovered task began, 0 if that is not known.
-func (a *account) taskStart(id string) scan.Instant {
-	for i := range a.found.Tasks.Items {
-		if t := &a.found.Tasks.Items[i]; t.ID == id {
-			return scan.InstantOf(t.Start)
-		}
-	}
-	return 0
 }
 
 // configure makes c the account's configuration. The account must not run. What is known of servers
@@ -129,7 +127,7 @@ func (a *account) configure(c config.Account) {
 	})
 	a.mu.Lock()
 	a.config, a.policy.SuccessCodes = c, c.SuccessCodes
-	a.breaker, a.kinds = breaker{}, taskIDKinds{} // other credentials may see another service
+	a.refused, a.kinds = false, taskIDKinds{} // other credentials may see another service
 	a.queue.patience = max(c.SettledInterval, c.StaleAfter/2)
 	found := stillDiscovered(c.Discovery, a.found)
 	a.unlock()
@@ -163,7 +161,7 @@ func (a *account) now() time.Time { return a.options.Clock.Now() }
 // log what there is to say, which may take its time.
 func (a *account) unlock() {
 	a.published.Update(func(s *scan.AccountStatus) {
-		s.Allowed, s.Refused, s.DueAt = a.limiter.allowed(), a.breaker.open, a.queue.due()
+		s.Allowed, s.Refused, s.DueAt = a.limiter.allowed(), a.refused, a.queue.due()
 		s.Found, s.Unread, s.Lists, s.IDs = a.found, unread(a.config.Discovery, a.found), a.statuses, a.kinds.known()
 	})
 	unlogged := a.unlogged

@@ -120,7 +120,7 @@ func TestListsThatWereTriedOrRead(t *testing.T) {
 	}
 }
 
-func TestBreaker(t *testing.T) {
+func TestCredentialsCountAsRefused(t *testing.T) {
 	now := time.Unix(epoch, 0)
 	refused, clock, failed := &sas.Error{Class: sas.Refused}, &sas.Error{Class: sas.Clock}, &sas.Error{Class: sas.Retryable}
 	tests := map[string]struct {
@@ -143,9 +143,9 @@ func TestBreaker(t *testing.T) {
 				a.judge(err, now)
 			}
 			wantEqual(t, "changes told", len(a.unlogged), tt.changed)
-			wantEqual(t, "open", a.breaker.open, tt.open)
+			wantEqual(t, "open", a.refused, tt.open)
 			if tt.open {
-				wantEqual(t, "the first probe", a.breaker.probeAt.Sub(now), probeInterval)
+				wantEqual(t, "the first probe", a.probeAt.Sub(now), probeInterval)
 			}
 		})
 	}

@@ -155,13 +155,13 @@ type pageCount struct{ last, now int }
 // OnceTasks implements discovery.API.
 func (d *pacedDiscovery) OnceTasks(ctx context.Context, q sas.TaskQuery) (*sas.Page[sas.Task], error) {
 	patience := d.patience(sas.ActionOnceTask, q.Number <= 1, d.account.config.Discovery.Tasks.RefreshInterval)
-	return listedPage(ctx, d.account, forTarget, patience, func() (*sas.Page[sas.Task], error) { return d.account.api.OnceTasks(ctx, q) })
+	return listedPage(ctx, d.account, forTarget, d.account.now().Add(patience), func() (*sas.Page[sas.Task], error) { return d.account.api.OnceTasks(ctx, q) })
 }
 
 // Instances implements discovery.API.
 func (d *pacedDiscovery) Instances(ctx context.Context, q sas.InstanceQuery) (*sas.Page[sas.Instance], error) {
 	patience := d.patience(sas.ActionInstances, q.Number <= 1 && q.Token == "", d.account.config.Discovery.Servers.RefreshInterval)
-	return listedPage(ctx, d.account, forTarget, patience, func() (*sas.Page[sas.Instance], error) { return d.account.api.Instances(ctx, q) })
+	return listedPage(ctx, d.account, forTarget, d.account.now().Add(patience), func() (*sas.Page[sas.Instance], error) { return d.account.api.Instances(ctx, q) })
 }
 
 // patience is how long a page's call lets polls go first.
@@ -185,8 +185,8 @@ func (d *pacedDiscovery) patience(action string, first bool, interval time.Durat
 
 // listedPage asks for a page of a list. Its failure says nothing of other operations: the account's
 // polling goes on.
-func listedPage[T any](ctx context.Context, a *account, what purpose, patience time.Duration, send func() (*sas.Page[T], error)) (*sas.Page[T], error) {
-	page, failed := call(a, func() bool { return a.turn(ctx, what, patience, false) }, send)
+func listedPage[T any](ctx context.Context, a *account, what purpose, behindPolls time.Time, send func() (*sas.Page[T], error)) (*sas.Page[T], error) {
+	page, failed := call(a, func() bool { return a.turn(ctx, what, behindPolls, false) }, send)
 	if failed != nil {
 		return nil, failed
 	}

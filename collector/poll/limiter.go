@@ -70,16 +70,11 @@ func (l *limiter) configure(limit float64) {
 // interval is the pause between two calls at the present rate.
 func (l *limiter) interval() time.Duration { return time.Duration(float64(time.Second) / l.rate) }
 
-// wait returns when a call may start, and counts it. Polls that wait go first, for as long as
-// patience lasts.
-func (l *limiter) wait(ctx context.Context, what purpose, patience time.Duration) error {
-	for until := l.now().Add(patience); l.pollsWait() && l.now().Before(until); {
-		if !sleep(ctx, patience/10) {
-			return ctx.Err()
-		}
-	}
+// wait returns when a call may start, and counts it. Until a moment (zero: not at all) it lets polls
+// that wait go first.
+func (l *limiter) wait(ctx context.Context, what purpose, behindPolls time.Time) error {
 	for {
-		left := l.take(l.now(), what)
+		left := l.take(l.now(), what, behindPolls)
 		if left <= 0 || !sleep(ctx, left) {
 			return ctx.Err()
 		}
@@ -96,23 +91,23 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (l *limiter) pollsWait() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.now().Before(l.wanted[forPoll])
-}
-
 // take counts a call that starts now, or returns how long to wait before one may.
-func (l *limiter) take(now time.Time, what purpose) time.Duration {
+func (l *limiter) take(now time.Time, what purpose, behindPolls time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if left := min(l.wanted[forPoll].Sub(now), behindPolls.Sub(now)); left > 0 {
+		return left
+	}
 	most, full := int(math.Ceil(l.limit)), time.Time{}
 	if n := len(l.sent) - most; n >= 0 {
 		full = l.sent[n].Add(time.Duration(windowMargin * float64(most) / l.limit * float64(time.Second)))
 	}
 	at := slices.MaxFunc([]time.Time{l.next, l.paused, full}, time.Time.Compare)
-	if l.othersTurn(now, what) { // for one interval: they may have given up
-		at = at.Add(l.interval())
+	for other, until := range l.wanted {
+		if purpose(other) != what && l.lastFor == what && now.Before(until) {
+			at = at.Add(l.interval()) // it is the other's turn, who may have given up
+			break
+		}
 	}
 	if at.After(now) {
 		l.wanted[what] = at.Add(l.interval())
@@ -126,16 +121,6 @@ func (l *limiter) take(now time.Time, what purpose) time.Duration {
 	l.next = l.next.Add(l.interval())
 	l.count(now)
 	return 0
-}
-
-// othersTurn reports whether the last call had this purpose too and one of another purpose waits.
-func (l *limiter) othersTurn(now time.Time, what purpose) bool {
-	for other, until := range l.wanted {
-		if purpose(other) != what && now.Before(until) {
-			return l.lastFor == what
-		}
-	}
-	return false
 }
 
 // throttled halves the rate and obeys the API's hint. Calls that were already under way when the

@@ -79,7 +79,7 @@ type pacedLists struct{ account *account }
 
 // ServerScans implements discovery.ScanAPI.
 func (p pacedLists) ServerScans(ctx context.Context, q sas.ServerScanQuery) (*sas.Page[sas.ServerScan], error) {
-	return listedPage(ctx, p.account, forList, 0, func() (*sas.Page[sas.ServerScan], error) { return p.account.api.ServerScans(ctx, q) })
+	return listedPage(ctx, p.account, forList, time.Time{}, func() (*sas.Page[sas.ServerScan], error) { return p.account.api.ServerScans(ctx, q) })
 }
 
 // forgetTasks drops what is known of lists of tasks that are not followed any more. It is called

@@ -21,7 +21,7 @@ const (
 	maxCodes, maxTypes = 200, 20
 )
 
-// server is one watched server and its place in the schedule.
+// server is one watched server and its place in the schedule. The account's mu guards it.
 type server struct {
 	entry    *scan.Entry  // what is published of it
 	latest   *scan.Record // what polls know
@@ -76,17 +76,8 @@ type account struct {
 	refused  bool           // the credentials are: only a probe calls now and then
 	probeAt  time.Time      // while refused: when the next probe may start
 	failing  map[string]int // servers whose last poll failed, by result
-	log      log.Logger     // keeps lines in unlogged until mu is free
-	unlogged lines
-}
-
-// lines are lines for the log that are not written yet.
-type lines [][]any
-
-// Log implements log.Logger.
-func (l *lines) Log(keyvals ...any) error {
-	*l = append(*l, keyvals)
-	return nil
+	log      log.Logger     // keeps lines in unlogged, as none is written while mu is held
+	unlogged [][]any
 }
 
 func newAccount(c config.Account, o *Options, w *stateWriter) *account {
@@ -94,7 +85,10 @@ func newAccount(c config.Account, o *Options, w *stateWriter) *account {
 		options: o, writer: w, wake: make(chan struct{}, 1), retargets: make(chan struct{}, 1),
 		lists: make(map[string]*taskList), servers: make(map[string]*server), failing: make(map[string]int),
 	}
-	a.log = log.With(&a.unlogged, "account", c.Name)
+	a.log = log.With(log.LoggerFunc(func(keyvals ...any) error {
+		a.unlogged = append(a.unlogged, keyvals)
+		return nil
+	}), "account", c.Name)
 	// Results of calls that are no codes of the API's have labels in any case, so that no flood of
 	// codes can hide a timeout, and so have documented types.
 	a.policy.Codes = scan.NewLabelSet(maxCodes, sas.ResultOK, sas.ResultTimeout, sas.ResultConnection, sas.ResultCanceled,
@@ -130,8 +124,8 @@ func (a *account) configure(c config.Account) {
 	a.refused, a.kinds = false, taskIDKinds{} // other credentials may see another service
 	a.queue.patience = max(c.SettledInterval, c.StaleAfter/2)
 	found := stillDiscovered(c.Discovery, a.found)
+	a.published.Update(func(s *scan.AccountStatus) { s.Config = &c })
 	a.unlock()
-	a.published.Update(func(s *scan.AccountStatus) { s.Config, s.Refused = &c, false })
 	a.retarget(found)
 }
 

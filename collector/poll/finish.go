@@ -48,6 +48,8 @@ func (a *account) finish(s *server, start time.Time, results []scan.CallResult, 
 	}
 }
 
+// The functions below are called with a.mu held.
+
 // schedule takes note of a poll that ended, for plan.
 func (a *account) schedule(s *server, start time.Time, failed *sas.Error, now time.Time) {
 	wait := probeInterval // a refusal says nothing of the server

@@ -131,7 +131,7 @@ func (a *account) ask(ctx context.Context, known *scan.Record, turn func() bool)
 		for i, q := range asked {
 			results[i].TaskIDs = rootIDs(q.TaskIDs, leaf)
 		}
-	case !(root && own) && lacking(known, leaf, results): // both are wanted from now on
+	case (!root || !own) && lacking(known, leaf, results): // both are wanted from now on
 		a.mu.Lock()
 		a.kinds = taskIDKinds{}
 		a.mu.Unlock()

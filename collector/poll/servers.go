@@ -30,10 +30,9 @@ func (a *account) retarget(found discovery.Found) {
 		if s == nil {
 			s = a.newServer(t.Target, stored, now)
 			added = append(added, s.entry)
-		} else {
-			delete(gone, t.Key())
-			a.renew(s, t.Target, now)
 		}
+		delete(gone, t.Key())
+		a.renew(s, t.Target, now)
 		s.covered, s.offline = covered(t.Target), t.offline
 		a.servers[t.Key()], a.order = s, append(a.order, s)
 		for _, typ := range t.Types {
@@ -56,9 +55,10 @@ func (a *account) retarget(found discovery.Found) {
 	a.lookForOffline()
 }
 
+// The functions below are called with a.mu held.
+
 // keepsOffline reports whether a server stays watched that online_only alone would keep out: a
-// subtask of it is unfinished or failing, or an unfinished task lists it. It is called with a.mu
-// held.
+// subtask of it is unfinished or failing, or an unfinished task lists it.
 func (a *account) keepsOffline(key string, stored map[string]state.Server) bool {
 	if s := a.servers[key]; s != nil && s.latest.Troubled() || a.listed(key) {
 		return true
@@ -79,7 +79,7 @@ func (a *account) newServer(t *scan.Target, stored map[string]state.Server, now 
 	return s
 }
 
-// renew gives a server that stays what is now said of it. It is called with a.mu held.
+// renew gives a server what is now said of it.
 func (a *account) renew(s *server, t *scan.Target, now time.Time) {
 	before := s.latest.Target
 	if before.Same(t) {
@@ -100,7 +100,7 @@ func (a *account) renew(s *server, t *scan.Target, now time.Time) {
 	}
 }
 
-// amend changes what is known of a server apart from what polls find. It is called with a.mu held.
+// amend changes what is known of a server apart from what polls find.
 func (a *account) amend(s *server, change func(*scan.Record)) {
 	shown := *s.entry.Record()
 	change(&shown)

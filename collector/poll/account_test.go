@@ -179,3 +179,24 @@ func TestResultsOfCallsAreNeverOther(t *testing.T) {
 		wantEqual(t, "label", a.policy.Codes.Label(result), result)
 	}
 }
+
+// A log that takes its time keeps nobody from what is known of the account.
+func TestLinesAreLoggedOnceTheAccountIsUnlocked(t *testing.T) {
+	a := idle(t, accountOf(), false)
+	lines := 0
+	a.options.Logger = log.LoggerFunc(func(...any) error {
+		lines++
+		if !a.mu.TryLock() {
+			t.Error("a line is logged while the account is locked")
+			return nil
+		}
+		a.mu.Unlock()
+		return nil
+	})
+	a.mu.Lock()
+	a.judge(&sas.Error{Class: sas.Refused}, a.now())
+	a.judge(nil, a.now())
+	wantEqual(t, "lines while it is locked", lines, 0)
+	a.unlock()
+	wantEqual(t, "lines", lines, 2)
+}

@@ -123,29 +123,27 @@ func (l *limiter) take(now time.Time, what purpose, behindPolls time.Time) time.
 	return 0
 }
 
-// throttled halves the rate and obeys the API's hint. Calls that were already under way when the
-// rate was last halved say nothing new.
-func (l *limiter) throttled(sent, now time.Time, hint time.Duration) {
+// throttled halves the rate and obeys the API's hint. A call that was already under way when the
+// rate was last halved says nothing new.
+func (l *limiter) throttled(sent time.Time, hint time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := l.now()
 	if until := now.Add(hint); until.After(l.paused) {
 		l.paused = until
 	}
-	if !sent.After(l.cutAt) {
-		return
+	if sent.After(l.cutAt) {
+		l.rate = max(l.rate/2, l.limit*lowestShare)
+		l.cutAt, l.raisedAt, l.next = now, now, now.Add(l.interval())
 	}
-	l.rate = max(l.rate/2, l.limit*lowestShare)
-	l.cutAt, l.raisedAt = now, now
-	l.next = now.Add(l.interval())
 }
 
 // succeeded gives back a part of the rate for every second without throttling.
-func (l *limiter) succeeded(now time.Time) {
+func (l *limiter) succeeded() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.rate < l.limit && now.Sub(l.raisedAt) >= time.Second {
-		l.rate = min(l.limit, l.rate+l.limit*raiseShare)
-		l.raisedAt = now
+	if now := l.now(); l.rate < l.limit && now.Sub(l.raisedAt) >= time.Second {
+		l.rate, l.raisedAt = min(l.limit, l.rate+l.limit*raiseShare), now
 	}
 }
 

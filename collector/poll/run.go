@@ -154,7 +154,7 @@ func call[T any](a *account, turn func() bool, send func() (T, error)) (T, *sas.
 		sent := a.now()
 		answer, err := send()
 		if err == nil {
-			a.limiter.succeeded(a.now())
+			a.limiter.succeeded()
 			return answer, nil
 		}
 		failed, ok := errors.AsType[*sas.Error](err)
@@ -163,7 +163,7 @@ func call[T any](a *account, turn func() bool, send func() (T, error)) (T, *sas.
 		}
 		again := failed.Again && attempt == 1
 		if failed.Class == sas.Throttled {
-			a.limiter.throttled(sent, a.now(), failed.RetryAfter)
+			a.limiter.throttled(sent, failed.RetryAfter)
 			again = attempt < maxAttempts
 		}
 		a.mu.Lock()

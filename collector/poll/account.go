@@ -21,27 +21,24 @@ const (
 	maxCodes, maxTypes = 200, 20
 )
 
-// server is one watched server and its place in the schedule.
+// server is one watched server and its place in the schedule. The account's mu guards it.
 type server struct {
-	entry     *scan.Entry  // what is published of it
-	latest    *scan.Record // what polls know
-	covered   bool         // the lists of discovered tasks tell of all that it is asked for
-	offline   bool         // online_only alone would keep it out
-	due       time.Time
-	dueAlone  time.Time    // when it is due as far as its own polls tell
-	started   time.Time    // start of the last poll
-	asking    *scan.Target // what the last poll asked for
-	asked     *scan.Target // what the last one that succeeded did; nil: there was none yet
-	news      rank         // what lists say that no poll has looked at; noNews: nothing
-	newsAt    time.Time    // since when there is news of this rank
-	began     time.Time    // when the scan began that the news is of; zero: not known
-	newsRead  time.Time    // polls that started before have not looked at all of it
-	failures  int          // failed polls in a row
-	polling   bool         // it is not in the queue
-	probe     bool         // the poll under way tries whether credentials are accepted again
-	askedAnew bool         // while it is polled, it came to be asked something else
-	gone      bool         // it is no server of the account any more
-	savedAt   scan.Instant // the last success that the state has; -1: not all that is known was saved
+	entry    *scan.Entry  // what is published of it
+	latest   *scan.Record // what polls know
+	covered  bool         // the lists of discovered tasks tell of all that it is asked for
+	offline  bool         // online_only alone would keep it out
+	due      time.Time
+	dueAlone time.Time    // when it is due as far as its own polls tell
+	started  time.Time    // start of the last poll
+	asking   *scan.Target // what the last poll asked for
+	asked    *scan.Target // what the last one that succeeded did; nil: there was none yet
+	news     rank         // what lists say that no poll has looked at; noNews: nothing
+	newsAt   time.Time    // since when there is news of this rank
+	began    time.Time    // when the scan began that the news is of; zero: not known
+	newsRead time.Time    // polls that started before have not looked at all of it
+	failures int          // failed polls in a row
+	polling  bool         // it is not in the queue
+	savedAt  scan.Instant // the last success that the state has; -1: not all that is known was saved
 }
 
 // account is one account: its servers, its quota and its polling. Accounts share nothing, so that
@@ -52,21 +49,19 @@ type account struct {
 	writer    *stateWriter // nil: nothing is kept over restarts
 	limiter   *limiter
 	policy    scan.CodePolicy
-	logger    log.Logger
 	wake      chan struct{} // look at the queue again
 	someFound chan struct{} // there is something to adopt
 
 	// These are set by configure and start, while nothing runs.
-	config config.Account
-	api    API
-	cancel context.CancelFunc
-	done   chan struct{}
+	config  config.Account
+	api     API
+	cancel  context.CancelFunc
+	running sync.WaitGroup
 
 	mu       sync.Mutex
 	servers  map[string]*server // by key
 	order    []*server          // the same, in the order of the configuration and the lists
-	starts   map[string]scan.Instant
-	found    discovery.Found // only who adopts changes it
+	found    discovery.Found    // only who adopts changes it
 	findings findings
 	lists    map[string]*taskList // by task ID
 	statuses []scan.ListStatus    // what is published of lists
@@ -75,22 +70,35 @@ type account struct {
 	kinds    taskIDKinds
 	queue    queue
 	inFlight int
-	breaker  breaker
+	refused  bool           // the credentials are: only a probe calls now and then
+	probeAt  time.Time      // while refused: when the next probe may start
 	failing  map[string]int // servers whose last poll failed, by result
-	notices  []func(log.Logger)
+	log      log.Logger     // keeps lines in unlogged, as none is written while mu is held
+	unlogged [][]any
 }
 
 func newAccount(c config.Account, o *Options, w *stateWriter) *account {
 	a := &account{
-		options: o, writer: w, logger: log.With(o.Logger, "account", c.Name), wake: make(chan struct{}, 1),
-		someFound: make(chan struct{}, 1), lists: make(map[string]*taskList), servers: make(map[string]*server), failing: make(map[string]int),
+		options: o, writer: w, wake: make(chan struct{}, 1), someFound: make(chan struct{}, 1),
+		lists: make(map[string]*taskList), servers: make(map[string]*server), failing: make(map[string]int),
 	}
+	a.log = log.With(log.LoggerFunc(func(keyvals ...any) error {
+		a.unlogged = append(a.unlogged, keyvals)
+		return nil
+	}), "account", c.Name)
 	// Results of calls that are no codes of the API's have labels in any case, so that no flood of
 	// codes can hide a timeout, and so have documented types.
 	a.policy.Codes = scan.NewLabelSet(maxCodes, sas.ResultOK, sas.ResultTimeout, sas.ResultConnection, sas.ResultCanceled,
 		sas.ResultResponse, sas.ResultCredentials)
 	a.policy.Types = scan.NewLabelSet(maxTypes, config.Types()...)
-	a.policy.TaskStart = func(taskID string) scan.Instant { return a.starts[taskID] }
+	a.policy.TaskStart = func(id string) scan.Instant {
+		for i := range a.found.Tasks.Items {
+			if t := &a.found.Tasks.Items[i]; t.ID == id {
+				return scan.InstantOf(t.Start)
+			}
+		}
+		return 0
+	}
 	a.policy.Bounded = func(limit sas.Anomaly) { o.Events.Anomalies(c.Name, map[sas.Anomaly]int{limit: 1}) }
 	a.published = scan.NewAccount(&c)
 	a.limiter = newLimiter(o.Clock.Now, a.published.Calls.Count)
@@ -110,7 +118,7 @@ func (a *account) configure(c config.Account) {
 	})
 	a.mu.Lock()
 	a.config, a.policy.SuccessCodes = c, c.SuccessCodes
-	a.breaker, a.kinds = breaker{}, taskIDKinds{} // other credentials may see another service
+	a.refused, a.kinds = false, taskIDKinds{} // other credentials may see another service
 	a.queue.patience = max(c.SettledInterval, c.StaleAfter/2)
 	a.findings = findings{}
 	found := stillDiscovered(c.Discovery, a.found)
@@ -123,50 +131,35 @@ func (a *account) configure(c config.Account) {
 // tried.
 func (a *account) start() {
 	ctx, cancel := context.WithCancel(context.Background())
-	a.cancel, a.done = cancel, make(chan struct{})
-	go func() {
-		defer close(a.done)
+	a.cancel = cancel
+	a.running.Go(func() {
 		stop := a.discover(ctx)
 		defer stop()
 		a.run(ctx)
-	}()
+	})
 }
 
 // stop cancels the calls in flight and returns when nothing of the account runs any more.
 func (a *account) stop() {
 	a.cancel()
-	<-a.done
+	a.running.Wait()
 	a.api.Close()
 }
 
 // now returns the time of the process.
 func (a *account) now() time.Time { return a.options.Clock.Now() }
 
-// notice has a line logged once a.mu is free. It is called with a.mu held.
-func (a *account) notice(log func(log.Logger)) { a.notices = append(a.notices, log) }
-
-// publish publishes how the account fares.
-func (a *account) publish() {
-	a.mu.Lock()
-	a.unlock()
-}
-
-// unlock ends what began with a.mu.Lock: it publishes how the account fares, and writes to the log
-// what there is to say, which may take its time.
+// unlock ends what began with a.mu.Lock: it publishes how the account fares, and then writes to the
+// log what there is to say, which may take its time.
 func (a *account) unlock() {
-	due, waits := a.queue.due()
-	notices := a.notices
-	a.notices = nil
-	allowed, refused, lists := a.limiter.allowed(), a.breaker.open, unread(a.config.Discovery, a.found)
 	a.published.Update(func(s *scan.AccountStatus) {
-		s.Allowed, s.Refused, s.Found, s.Unread, s.DueAt = allowed, refused, a.found, lists, time.Time{}
-		s.Lists, s.IDs = a.statuses, a.kinds.known()
-		if waits {
-			s.DueAt = due
-		}
+		s.Allowed, s.Refused, s.DueAt = a.limiter.allowed(), a.refused, a.queue.due()
+		s.Found, s.Unread, s.Lists, s.IDs = a.found, unread(a.config.Discovery, a.found), a.statuses, a.kinds.known()
 	})
+	unlogged := a.unlogged
+	a.unlogged = nil
 	a.mu.Unlock()
-	for _, log := range notices {
-		log(a.logger)
+	for _, line := range unlogged {
+		_ = a.options.Logger.Log(line...) // there is nowhere else to say it
 	}
 }

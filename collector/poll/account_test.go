@@ -59,16 +59,16 @@ func TestPollingOnceEndsOnlyWhenNoServerWaits(t *testing.T) {
 	c := accountOf()
 	c.Discovery.Servers = &config.ServerDiscovery{}
 	a := idle(t, c, true)
-	if s, wait, _ := a.take(a.now()); s != nil || wait >= 0 {
+	if s, wait := a.take(a.now()); s != nil || wait != untilWoken {
 		t.Fatalf("before the list is there: %v, %v", s, wait)
 	}
-	wantEqual(t, "all tried, before the list is there", a.triedAll(), false)
 	a.discovered(listed("u-1"))
-	wantEqual(t, "all tried, while a server waits", a.triedAll(), false)
-	if s, _, _ := a.take(a.now()); s == nil {
+	if s, _ := a.take(a.now()); s == nil {
 		t.Fatal("the server is not taken")
 	}
-	wantEqual(t, "all tried", a.triedAll(), true)
+	if s, wait := a.take(a.now()); s != nil || wait != nothingLeft {
+		t.Fatalf("after it was taken: %v, %v", s, wait)
+	}
 }
 
 func TestTargetsAreThoseOfTheConfigurationAndOfDiscovery(t *testing.T) {
@@ -120,7 +120,7 @@ func TestListsThatWereTriedOrRead(t *testing.T) {
 	}
 }
 
-func TestBreaker(t *testing.T) {
+func TestCredentialsCountAsRefused(t *testing.T) {
 	now := time.Unix(epoch, 0)
 	refused, clock, failed := &sas.Error{Class: sas.Refused}, &sas.Error{Class: sas.Clock}, &sas.Error{Class: sas.Retryable}
 	tests := map[string]struct {
@@ -138,17 +138,14 @@ func TestBreaker(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			var b breaker
-			changed := 0
+			a := idle(t, accountOf(), false)
 			for _, err := range tt.calls {
-				if b.judge(err, now) {
-					changed++
-				}
+				a.judge(err, now)
 			}
-			wantEqual(t, "changes", changed, tt.changed)
-			wantEqual(t, "open", b.open, tt.open)
+			wantEqual(t, "changes told", len(a.unlogged), tt.changed)
+			wantEqual(t, "open", a.refused, tt.open)
 			if tt.open {
-				wantEqual(t, "the first probe", b.probeAt.Sub(now), probeInterval)
+				wantEqual(t, "the first probe", a.probeAt.Sub(now), probeInterval)
 			}
 		})
 	}
@@ -181,4 +178,25 @@ func TestResultsOfCallsAreNeverOther(t *testing.T) {
 	for _, result := range []string{"ok", "timeout", "connection", "canceled", "response", "credentials"} {
 		wantEqual(t, "label", a.policy.Codes.Label(result), result)
 	}
+}
+
+// A log that takes its time keeps nobody from what is known of the account.
+func TestLinesAreLoggedOnceTheAccountIsUnlocked(t *testing.T) {
+	a := idle(t, accountOf(), false)
+	lines := 0
+	a.options.Logger = log.LoggerFunc(func(...any) error {
+		lines++
+		if !a.mu.TryLock() {
+			t.Error("a line is logged while the account is locked")
+			return nil
+		}
+		a.mu.Unlock()
+		return nil
+	})
+	a.mu.Lock()
+	a.judge(&sas.Error{Class: sas.Refused}, a.now())
+	a.judge(nil, a.now())
+	wantEqual(t, "lines while it is locked", lines, 0)
+	a.unlock()
+	wantEqual(t, "lines", lines, 2)
 }

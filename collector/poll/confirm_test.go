@@ -70,7 +70,7 @@ func TestAnOldListGuidesNoMore(t *testing.T) {
 				time.Sleep(tt.age)
 				a.discovered(a.found)
 				replan(a)
-				first, _ := a.queue.due()
+				first := a.queue.due()
 				wantEqual(t, "servers wait for more than poll_interval", time.Until(first) > 0, tt.guided)
 			})
 		})

@@ -119,7 +119,7 @@ func (a *account) discovered(found discovery.Found) {
 	defer a.unlock()
 	// The servers known so far let the memory of the new list go.
 	found.Servers.Items, found.Offline = a.found.Servers.Items, a.found.Offline
-	a.found, a.starts = found, taskStarts(found)
+	a.found = found
 }
 
 // pacedAPI makes discovery's calls within the account's quota. The lists of tasks and of servers
@@ -134,7 +134,7 @@ func (p *pacedAPI) OnceTasks(ctx context.Context, q sas.TaskQuery) (*sas.Page[sa
 	if q.Number <= 1 {
 		p.tasksWait = p.of.now().Add(p.of.config.Discovery.Tasks.RefreshInterval / 2)
 	}
-	return listedPage(ctx, p.of, p.behindPolls(p.tasksWait), func() (*sas.Page[sas.Task], error) { return p.of.api.OnceTasks(ctx, q) })
+	return listedPage(ctx, p.of, forTarget, p.tasksWait, func() (*sas.Page[sas.Task], error) { return p.of.api.OnceTasks(ctx, q) })
 }
 
 // Instances implements discovery.API.
@@ -142,32 +142,21 @@ func (p *pacedAPI) Instances(ctx context.Context, q sas.InstanceQuery) (*sas.Pag
 	if q.Number <= 1 && q.Token == "" {
 		p.serversWait = p.of.now().Add(p.of.config.Discovery.Servers.RefreshInterval / 2)
 	}
-	return listedPage(ctx, p.of, p.behindPolls(p.serversWait), func() (*sas.Page[sas.Instance], error) { return p.of.api.Instances(ctx, q) })
+	return listedPage(ctx, p.of, forTarget, p.serversWait, func() (*sas.Page[sas.Instance], error) { return p.of.api.Instances(ctx, q) })
 }
 
 // ServerScans implements discovery.ScanAPI. While polls wait it takes at most every second call.
 func (p *pacedAPI) ServerScans(ctx context.Context, q sas.ServerScanQuery) (*sas.Page[sas.ServerScan], error) {
-	turn := func(ctx context.Context) error { return p.of.limiter.wait(ctx, forList) }
-	return listedPage(ctx, p.of, turn, func() (*sas.Page[sas.ServerScan], error) { return p.of.api.ServerScans(ctx, q) })
-}
-
-func (p *pacedAPI) behindPolls(until time.Time) func(context.Context) error {
-	return func(ctx context.Context) error { return p.of.limiter.waitBehind(ctx, until.Sub(p.of.now())) }
+	return listedPage(ctx, p.of, forList, time.Time{}, func() (*sas.Page[sas.ServerScan], error) { return p.of.api.ServerScans(ctx, q) })
 }
 
 // listedPage asks for a page of a list. Its failure says nothing of other operations: the account's
 // polling goes on.
-func listedPage[T any](ctx context.Context, a *account, turn func(context.Context) error, send func() (*sas.Page[T], error)) (*sas.Page[T], error) {
-	page, failed := call(ctx, a, turn, a.isRefused, send)
+func listedPage[T any](ctx context.Context, a *account, what purpose, behindPolls time.Time, send func() (*sas.Page[T], error)) (*sas.Page[T], error) {
+	page, failed := call(a, func() bool { return a.turn(ctx, what, behindPolls, false) }, send)
 	if failed != nil {
 		return nil, failed
 	}
 	a.options.Events.Anomalies(a.config.Name, page.Anomalies)
 	return page, nil
-}
-
-func (a *account) isRefused() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.breaker.open
 }

@@ -2,6 +2,8 @@ package poll
 
 import (
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-kit/log"
@@ -19,17 +21,18 @@ func (a *account) finish(s *server, start time.Time, results []scan.CallResult, 
 	defer a.unlock()
 	a.inFlight--
 	s.polling = false
-	if canceled(failed) || s.gone {
-		if !a.options.Once {
-			a.enqueue(s, now)
-		}
+	before := s.latest
+	if a.servers[before.Target.Key()] != s {
+		return // it is no server of the account any more
+	}
+	if canceled(failed) {
+		a.enqueue(s, now)
 		return
 	}
-	before := s.latest
 	next, transitions := before.Next(results, &a.policy, scan.InstantOf(now))
 	s.latest = next
 	a.schedule(s, start, failed, now)
-	a.plan(s, now)
+	a.enqueue(s, now)
 	next.Due = scan.InstantOf(s.due)
 	update := &pendingUpdate{account: a, server: s, record: next, transitions: transitions}
 	if a.writer == nil || !a.writer.take(update) {
@@ -39,15 +42,15 @@ func (a *account) finish(s *server, start time.Time, results []scan.CallResult, 
 		a.published.Update(func(s *scan.AccountStatus) { s.Problem = next.Problem })
 	}
 	a.judge(failed, now)
-	a.noticeCondition(before, next, failed)
-	a.noticeProgress(next, transitions, now.Sub(start))
-	a.enqueue(s, now)
+	a.noticePoll(before, next, transitions, failed, now.Sub(start))
 	if s.offline && !a.keepsOffline(next.Target.AssetInfo, nil) {
 		a.lookForTargets()
 	}
 }
 
-// schedule takes note of a poll that ended, for plan. It is called with a.mu held.
+// The functions below are called with a.mu held.
+
+// schedule takes note of a poll that ended, for plan.
 func (a *account) schedule(s *server, start time.Time, failed *sas.Error, now time.Time) {
 	wait := probeInterval // a refusal says nothing of the server
 	if !refusal(failed) {
@@ -58,18 +61,23 @@ func (a *account) schedule(s *server, start time.Time, failed *sas.Error, now ti
 		wait = nextPoll(s.latest, s.failures, a.config.Settings, rand.Float64(), scan.InstantOf(now))
 	}
 	s.started, s.dueAlone = start, start.Add(wait)
-	if s.askedAnew {
+	if !asksTheSame(s.asking, s.latest.Target) {
 		s.dueAlone = now
 	}
-	if failed != nil {
-		return
-	}
-	if s.asked = s.asking; !start.Before(s.newsRead) {
-		s.news = noNews
+	if failed == nil {
+		s.asked = s.asking
+		if !start.Before(s.newsRead) {
+			s.news = noNews
+		}
 	}
 }
 
-// show publishes what a poll of a server found. It is called with a.mu held.
+// asksTheSame reports whether two targets of a server lead to the same questions.
+func asksTheSame(a, b *scan.Target) bool {
+	return slices.Equal(a.TaskIDs, b.TaskIDs) && slices.Equal(a.Types, b.Types)
+}
+
+// show publishes what a poll of a server found.
 func (a *account) show(u *pendingUpdate) {
 	r := u.record
 	if now := u.server.latest; r != now { // other things may be known of it by now
@@ -88,41 +96,44 @@ func (a *account) show(u *pendingUpdate) {
 	}
 }
 
-// judge opens or closes the breaker. Each is logged once. It is called with a.mu held.
-func (a *account) judge(failed *sas.Error, now time.Time) {
-	if !a.breaker.judge(failed, now) {
-		return
+// noticePoll logs at level debug how a poll ended and every subtask that it found changed. When the
+// first server of the account begins to fail in some way this is a warning: an outage of the service
+// takes one line, not one a server.
+func (a *account) noticePoll(before, next *scan.Record, transitions []scan.Transition, failed *sas.Error, took time.Duration) {
+	l := log.With(a.log, "server", next.Target.Name, "uuid", next.Target.UUID)
+	poll := log.With(l, "task_id", strings.Join(next.Target.TaskIDs, ","))
+	if before.Failure != next.Failure {
+		a.noLongerFailing(before.Failure)
 	}
-	if !a.breaker.open {
-		a.notice(func(l log.Logger) { level.Info(l).Log("msg", "credentials accepted again, polling resumes") })
-		return
+	switch {
+	case failed == nil:
+		level.Debug(poll).Log("msg", "poll succeeded", "subtasks", len(next.Subtasks), "took", took)
+	case before.Failure != next.Failure:
+		a.failing[next.Failure]++
+		if a.failing[next.Failure] > 1 || refusal(failed) { // a refusal was logged as the account's
+			level.Debug(poll).Log("msg", "poll failed", "err", failed.Brief())
+			break
+		}
+		level.Warn(poll).Log("msg", "poll failed; other servers that fail in the same way are logged at level debug", "err", failed.Brief())
 	}
-	a.notice(func(l log.Logger) {
-		level.Error(l).Log("msg", "calls are refused, the account is only probed until that is mended",
-			"probe_interval", probeInterval, "err", failed.Brief())
-	})
+	for _, s := range transitions {
+		subtask := log.With(l, "task_id", s.TaskID, "type", s.Type, "status", s.Status, "code", s.Code)
+		if s.Before == nil {
+			level.Debug(subtask).Log("msg", "new subtask")
+			continue
+		}
+		level.Debug(subtask).Log("msg", "subtask changed", "status_before", s.Before.Status, "code_before", s.Before.Code)
+	}
 }
 
-// noticeCondition logs when the first server of the account begins to fail in some way, and when
-// none does any more: an outage of the service takes one line, not one a server. It is called with
-// a.mu held.
-func (a *account) noticeCondition(before, next *scan.Record, failed *sas.Error) {
-	if before.Failure == next.Failure {
+// noLongerFailing takes note that a server does not fail in some way any more; "": it did not.
+func (a *account) noLongerFailing(failure string) {
+	if failure == "" {
 		return
 	}
-	a.noLongerFailing(before.Failure)
-	if next.Failure == "" {
-		return
+	a.failing[failure]--
+	if a.failing[failure] == 0 {
+		delete(a.failing, failure)
+		level.Info(a.log).Log("msg", "no server's poll fails in this way any more", "result", failure)
 	}
-	a.failing[next.Failure]++
-	// A refusal was logged as the account's.
-	first := a.failing[next.Failure] == 1 && !refusal(failed)
-	a.notice(func(l log.Logger) {
-		l = log.With(ofServer(l, next), "err", failed.Brief())
-		if first {
-			level.Warn(l).Log("msg", "poll failed; other servers that fail in the same way are logged at level debug")
-			return
-		}
-		level.Debug(l).Log("msg", "poll failed")
-	})
 }

@@ -94,7 +94,7 @@ func follow(ends [][4]time.Duration, rate float64, next func(*scan.Record, scan.
 	for left := 4 * len(ends); left > 0; {
 		s := q.pop(now)
 		if s == nil {
-			now, _ = q.due()
+			now = q.due()
 			continue
 		}
 		f.calls++

@@ -59,13 +59,12 @@ func (a *account) noticeUnnamed() {
 		return
 	}
 	a.unnamed = task != ""
-	a.notice(func(l log.Logger) {
-		if l = log.With(l, "kind", "server_scans"); task == "" {
-			level.Info(l).Log("msg", "the lists of the tasks' servers name all servers again")
-			return
-		}
-		level.Warn(l).Log("msg", "the list of a task's servers names some that are not known: all servers are polled as without it", "task_id", task)
-	})
+	l := log.With(a.log, "kind", "server_scans")
+	if task == "" {
+		level.Info(l).Log("msg", "the lists of the tasks' servers name all servers again")
+		return
+	}
+	level.Warn(l).Log("msg", "the list of a task's servers names some that are not known: all servers are polled as without it", "task_id", task)
 }
 
 // confirm takes note that complete lists say nothing new about a server: what is known of it is not

@@ -3,6 +3,7 @@ package poll
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -38,23 +39,21 @@ type limiter struct {
 	count func(now time.Time) // told of every call that starts
 
 	mu       sync.Mutex
-	limit    float64       // calls a second, configured
-	rate     float64       // calls a second, now
-	window   time.Duration // len(sent) calls may start in so long
-	sent     []time.Time   // start of the last calls, a ring
-	oldest   int
-	last     time.Time // start of the last call
-	next     time.Time // when the next call may start, by pace
-	paused   time.Time // no call before, because the API asked for it
-	cutAt    time.Time // when the rate was last halved
+	limit    float64     // calls a second, configured
+	rate     float64     // calls a second, now
+	sent     []time.Time // start of the last calls, as many as a window may see
+	next     time.Time   // when the next call may start, by pace
+	paused   time.Time   // no call before, because the API asked for it
+	cutAt    time.Time   // when the rate was last halved
 	raisedAt time.Time
 
-	lastFor purpose       // of the last call
-	waiting [purposes]int // who waits for a call
+	lastFor purpose             // of the last call
+	wanted  [purposes]time.Time // until when a call for each purpose is waited for
 }
 
+// newLimiter returns a limiter that has yet to be configured.
 func newLimiter(now func() time.Time, count func(now time.Time)) *limiter {
-	return &limiter{now: now, count: count}
+	return &limiter{now: now, count: count, limit: 1, rate: 1}
 }
 
 // configure sets the rate, as at a reload. Calls already made still count, and what throttling has
@@ -62,40 +61,21 @@ func newLimiter(now func() time.Time, count func(now time.Time)) *limiter {
 func (l *limiter) configure(limit float64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if limit == l.limit {
-		return
-	}
-	calls := int(math.Ceil(limit))
-	ring := make([]time.Time, calls)
-	// The newest calls go last, where the ring comes to them last.
-	for i := 1; i <= min(calls, len(l.sent)); i++ {
-		ring[calls-i] = l.sent[(l.oldest-i+len(l.sent))%len(l.sent)]
-	}
-	share := 1.0
-	if l.limit > 0 {
-		share = l.rate / l.limit
-	}
-	l.sent, l.oldest = ring, 0
-	l.limit, l.rate = limit, limit*share
-	l.window = time.Duration(windowMargin * float64(calls) / limit * float64(time.Second))
-	if !l.last.IsZero() {
-		l.next = l.last.Add(l.interval())
+	l.limit, l.rate = limit, limit*(l.rate/l.limit)
+	if n := len(l.sent); n > 0 {
+		l.next = l.sent[n-1].Add(l.interval())
 	}
 }
 
 // interval is the pause between two calls at the present rate.
 func (l *limiter) interval() time.Duration { return time.Duration(float64(time.Second) / l.rate) }
 
-// wait returns when a call may start, and counts it.
-func (l *limiter) wait(ctx context.Context, what purpose) error {
-	l.queueUp(what, 1)
-	defer l.queueUp(what, -1)
+// wait returns when a call may start, and counts it. Until a moment (zero: not at all) it lets polls
+// that wait go first.
+func (l *limiter) wait(ctx context.Context, what purpose, behindPolls time.Time) error {
 	for {
-		left := l.take(l.now(), what)
-		if left <= 0 {
-			return ctx.Err()
-		}
-		if !sleep(ctx, left) {
+		left := l.take(l.now(), what, behindPolls)
+		if left <= 0 || !sleep(ctx, left) {
 			return ctx.Err()
 		}
 	}
@@ -103,62 +83,38 @@ func (l *limiter) wait(ctx context.Context, what purpose) error {
 
 // sleep returns false if the context ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(d):
 		return true
 	case <-ctx.Done():
 		return false
 	}
 }
 
-// steps is how often waitBehind looks whether others still wait.
-const steps = 10
-
-// waitBehind is wait for calls that let polls go first, for so long at most.
-func (l *limiter) waitBehind(ctx context.Context, patience time.Duration) error {
-	for i := 0; i < steps && l.queued(forPoll); i++ {
-		if !sleep(ctx, patience/steps) {
-			return ctx.Err()
+// take counts a call that starts now, or returns how long to wait before one may.
+func (l *limiter) take(now time.Time, what purpose, behindPolls time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if left := min(l.wanted[forPoll].Sub(now), behindPolls.Sub(now)); left > 0 {
+		return left
+	}
+	most, full := int(math.Ceil(l.limit)), time.Time{}
+	if n := len(l.sent) - most; n >= 0 {
+		full = l.sent[n].Add(time.Duration(windowMargin * float64(most) / l.limit * float64(time.Second)))
+	}
+	at := slices.MaxFunc([]time.Time{l.next, l.paused, full}, time.Time.Compare)
+	for other, until := range l.wanted {
+		if purpose(other) != what && l.lastFor == what && now.Before(until) {
+			at = at.Add(l.interval()) // it is the other's turn, who may have given up
+			break
 		}
 	}
-	return l.wait(ctx, forTarget)
-}
-
-// queueUp adds to those who wait.
-func (l *limiter) queueUp(what purpose, n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.waiting[what] += n
-}
-
-func (l *limiter) queued(what purpose) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.waiting[what] > 0
-}
-
-// take counts a call that starts now, or returns how long to wait before one may.
-func (l *limiter) take(now time.Time, what purpose) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	at := l.next
-	if l.paused.After(at) {
-		at = l.paused
-	}
-	if last := l.sent[l.oldest]; !last.IsZero() && last.Add(l.window).After(at) {
-		at = last.Add(l.window)
-	}
-	if l.othersTurn(what) { // for one interval: they may have given up
-		at = at.Add(l.interval())
-	}
 	if at.After(now) {
+		l.wanted[what] = at.Add(l.interval())
 		return at.Sub(now)
 	}
-	l.sent[l.oldest] = now
-	l.oldest = (l.oldest + 1) % len(l.sent)
-	l.last, l.lastFor = now, what
+	l.sent = append(l.sent[max(0, len(l.sent)+1-most):], now)
+	l.lastFor = what
 	if earliest := now.Add(-catchUp); l.next.Before(earliest) {
 		l.next = earliest
 	}
@@ -167,42 +123,27 @@ func (l *limiter) take(now time.Time, what purpose) time.Duration {
 	return 0
 }
 
-// othersTurn reports whether the last call had this purpose too and one of another purpose waits.
-func (l *limiter) othersTurn(what purpose) bool {
-	if l.lastFor != what {
-		return false
-	}
-	for other, waiting := range l.waiting {
-		if purpose(other) != what && waiting > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// throttled halves the rate and obeys the API's hint. Calls that were already under way when the
-// rate was last halved say nothing new.
-func (l *limiter) throttled(sent, now time.Time, hint time.Duration) {
+// throttled halves the rate and obeys the API's hint. A call that was already under way when the
+// rate was last halved says nothing new.
+func (l *limiter) throttled(sent time.Time, hint time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if until := now.Add(hint); hint > 0 && until.After(l.paused) {
+	now := l.now()
+	if until := now.Add(hint); until.After(l.paused) {
 		l.paused = until
 	}
-	if !l.cutAt.IsZero() && !sent.After(l.cutAt) {
-		return
+	if sent.After(l.cutAt) {
+		l.rate = max(l.rate/2, l.limit*lowestShare)
+		l.cutAt, l.raisedAt, l.next = now, now, now.Add(l.interval())
 	}
-	l.rate = max(l.rate/2, l.limit*lowestShare)
-	l.cutAt, l.raisedAt = now, now
-	l.next = now.Add(l.interval())
 }
 
 // succeeded gives back a part of the rate for every second without throttling.
-func (l *limiter) succeeded(now time.Time) {
+func (l *limiter) succeeded() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.rate < l.limit && now.Sub(l.raisedAt) >= time.Second {
-		l.rate = min(l.limit, l.rate+l.limit*raiseShare)
-		l.raisedAt = now
+	if now := l.now(); l.rate < l.limit && now.Sub(l.raisedAt) >= time.Second {
+		l.rate, l.raisedAt = min(l.limit, l.rate+l.limit*raiseShare), now
 	}
 }
 

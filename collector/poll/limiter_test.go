@@ -45,7 +45,7 @@ func TestLimiterKeepsAHighRate(t *testing.T) {
 		var callers sync.WaitGroup
 		for range 8 {
 			callers.Go(func() {
-				for l.wait(ctx, forPoll) == nil {
+				for l.wait(ctx, forPoll, time.Time{}) == nil {
 					mu.Lock()
 					calls = append(calls, time.Now())
 					mu.Unlock()
@@ -73,7 +73,7 @@ func TestLimiterTakesAtMostItsRateHoweverLateItIsAsked(t *testing.T) {
 			now := time.Unix(epoch, 0)
 			var calls []time.Time
 			for i := range 20000 {
-				if l.take(now, forPoll) <= 0 {
+				if l.take(now, forPoll, time.Time{}) <= 0 {
 					calls = append(calls, now)
 				}
 				now = now.Add(gaps[i%len(gaps)] + time.Millisecond)
@@ -90,7 +90,7 @@ func TestLimiterIsConfiguredAnew(t *testing.T) {
 	filled := func(limit float64) *limiter {
 		l := configuredLimiter(limit)
 		for at := now.Add(-2 * time.Second); at.Before(now); at = at.Add(time.Millisecond) {
-			l.take(at, forPoll)
+			l.take(at, forPoll, time.Time{})
 		}
 		return l
 	}
@@ -100,7 +100,7 @@ func TestLimiterIsConfiguredAnew(t *testing.T) {
 			l.configure(tt.to)
 			wantEqual(t, "allowed", l.allowed(), tt.to)
 			first := now
-			for wait := l.take(first, forPoll); wait > 0; wait = l.take(first, forPoll) {
+			for wait := l.take(first, forPoll, time.Time{}); wait > 0; wait = l.take(first, forPoll, time.Time{}) {
 				first = first.Add(wait)
 			}
 			if most := time.Duration(1.1 * float64(time.Second) / tt.to); first.Sub(now) > most && tt.to >= tt.from {
@@ -119,12 +119,20 @@ func TestPagesOfTargetsWaitForPollsAlone(t *testing.T) {
 	for what, wait := range map[purpose]time.Duration{forPoll: 11 * time.Second, forList: 2 * time.Second, forTarget: time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			l := configuredLimiter(1)
-			if left := l.take(time.Now(), what); left > 0 {
+			if left := l.take(time.Now(), what, time.Time{}); left > 0 {
 				t.Fatalf("the first call waits %v", left)
 			}
-			l.queueUp(what, 1) // and stays there
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			go func() {
+				var err error
+				for what != forTarget && err == nil { // others wait all the time
+					err = l.wait(ctx, what, time.Time{})
+				}
+			}()
+			synctest.Wait()
 			start := time.Now()
-			if err := l.waitBehind(t.Context(), 10*time.Second); err != nil {
+			if err := l.wait(ctx, forTarget, start.Add(10*time.Second)); err != nil {
 				t.Fatal(err)
 			}
 			if took := time.Since(start); took > wait+100*time.Millisecond {

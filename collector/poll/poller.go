@@ -3,7 +3,6 @@ package poll
 import (
 	"context"
 	"reflect"
-	"slices"
 	"sync"
 	"time"
 
@@ -26,18 +25,14 @@ type API interface {
 	Close()
 }
 
-// Events is told what happens, for counters. It must be safe for concurrent use.
+// Events is told what happens, for counters, and of accounts and types before anything does. It must
+// be safe for concurrent use; collector.Events says more.
 type Events interface {
-	// Watch and WatchTypes announce an account and the types that its servers are asked for; Forget
-	// says that it has left the configuration.
 	Watch(c *config.Account)
 	WatchTypes(account string, types []string)
 	Forget(account string)
-	// Call is told of every API call that ended.
 	Call(account, action, result string, took time.Duration)
 	Anomalies(account string, counts map[sas.Anomaly]int)
-	// ScanFailures is told of subtasks that went into an error code, ScanEnded of each that
-	// completed.
 	ScanFailures(account, typ string, count float64)
 	ScanEnded(account, typ, taskID string, took time.Duration)
 }
@@ -101,16 +96,25 @@ func (p *Poller) Apply(cfg *config.Config) {
 		before[a.config.Name] = a
 	}
 	var accounts, fresh []*account
+	content := &scan.Content{Labels: cfg.LabelNames()}
 	for _, c := range cfg.Accounts {
 		a := before[c.Name]
 		delete(before, c.Name)
 		if a == nil || !reflect.DeepEqual(a.config, c) {
-			a = p.configured(a, c)
+			if a == nil {
+				a = newAccount(c, &p.options, p.writer)
+			} else {
+				p.stop(a)
+			}
+			a.configure(c)
 			fresh = append(fresh, a)
 		}
-		accounts = append(accounts, a)
+		accounts, content.Accounts = append(accounts, a), append(content.Accounts, a.published)
 	}
-	p.publish(accounts, cfg.LabelNames())
+	p.mu.Lock()
+	p.accounts = accounts
+	p.mu.Unlock()
+	p.options.Store.Replace(content)
 	for _, gone := range before {
 		p.stop(gone)
 		p.options.Events.Forget(gone.config.Name)
@@ -123,36 +127,17 @@ func (p *Poller) Apply(cfg *config.Config) {
 	}
 }
 
-// configured returns an account that has yet to be started. a is the one of the same name that was
-// configured otherwise, or nil.
-func (p *Poller) configured(a *account, c config.Account) *account {
-	if a == nil {
-		a = newAccount(c, &p.options, p.writer)
-	} else {
-		p.stop(a)
-	}
-	a.configure(c)
-	return a
-}
-
 // stop ends the polling of an account, and publishes all that it found.
 func (p *Poller) stop(a *account) {
 	a.stop()
+	p.flush()
+}
+
+// flush publishes everything that was found.
+func (p *Poller) flush() {
 	if p.writer != nil {
 		p.writer.flush()
 	}
-}
-
-// publish makes accounts the running ones.
-func (p *Poller) publish(accounts []*account, labels []string) {
-	p.mu.Lock()
-	p.accounts = accounts
-	p.mu.Unlock()
-	content := &scan.Content{Labels: slices.Clone(labels)}
-	for _, a := range accounts {
-		content.Accounts = append(content.Accounts, a.published)
-	}
-	p.options.Store.Replace(content)
 }
 
 func (p *Poller) running() []*account {
@@ -182,9 +167,7 @@ func (p *Poller) Close() {
 // everything that it found is published.
 func (p *Poller) Wait() {
 	for _, a := range p.running() {
-		<-a.done
+		a.running.Wait()
 	}
-	if p.writer != nil {
-		p.writer.flush()
-	}
+	p.flush()
 }

@@ -2,11 +2,21 @@ package poll
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
+	"github.com/go-kit/log/level"
+
 	"aliyun_vulscan_exporter/collector/scan"
 	"aliyun_vulscan_exporter/internal/sas"
+)
+
+const (
+	// untilWoken is how long to wait for what wakes the loop when it comes.
+	untilWoken = time.Hour
+	// nothingLeft says that a Poller that polls once has tried all lists and servers.
+	nothingLeft = -1
 )
 
 // run polls servers as they are due, until the context ends or, for a Poller that polls once,
@@ -14,108 +24,51 @@ import (
 func (a *account) run(ctx context.Context) {
 	var polls sync.WaitGroup
 	defer polls.Wait()
-	slots := make(chan struct{}, a.config.Concurrency)
-	for {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return
-		}
-		s := a.next(ctx)
-		if s == nil {
-			return
-		}
-		polls.Go(func() {
-			a.poll(ctx, s)
-			<-slots
-		})
-	}
-}
-
-// next waits for a server that is due and for a call that may start, which it takes. It returns nil
-// when the context ends, or when a Poller that polls once has nothing left.
-func (a *account) next(ctx context.Context) *server {
-	waiting := 0 // whether the limiter knows that a due server waits
-	defer func() { a.limiter.queueUp(forPoll, -waiting) }()
 	for ctx.Err() == nil {
-		s, wait, due := a.take(a.now())
+		s, wait := a.take(a.now())
 		if s != nil {
-			return s
+			polls.Go(func() { a.poll(ctx, s) })
+			continue
 		}
-		if wait < 0 && a.options.Once && a.triedAll() {
-			return nil
+		if wait == nothingLeft {
+			return
 		}
-		waits := 0
-		if due {
-			waits = 1
+		select {
+		case <-time.After(wait):
+		case <-a.wake:
+		case <-ctx.Done():
 		}
-		a.limiter.queueUp(forPoll, waits-waiting)
-		waiting = waits
-		a.rest(ctx, wait)
-	}
-	return nil
-}
-
-// rest returns after a time (negative: never), when the queue has changed, or when the context
-// ends.
-func (a *account) rest(ctx context.Context, wait time.Duration) {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	over := timer.C
-	if wait < 0 {
-		over = nil
-	}
-	select {
-	case <-over:
-	case <-a.wake:
-	case <-ctx.Done():
 	}
 }
 
-// take returns the server to poll now, with a call of the limiter's, or how long to wait before one
-// may be; negative: until a poll ends. due says that a server waits for the limiter only.
-func (a *account) take(now time.Time) (s *server, wait time.Duration, due bool) {
+// take returns the server to poll now, with a call of the limiter's, or how long to wait before
+// there may be one.
+func (a *account) take(now time.Time) (s *server, wait time.Duration) {
 	a.mu.Lock()
 	defer a.unlock()
-	if a.breaker.open {
-		if a.options.Once || a.inFlight > 0 {
-			return nil, -1, false
-		}
-		if now.Before(a.breaker.probeAt) {
-			return nil, a.breaker.probeAt.Sub(now), false
-		}
-	}
-	first, waits := a.queue.due()
+	first, once := a.queue.due(), a.options.Once
+	// No server is polled twice by a Poller that polls once: all tasks and IDs come first.
+	discovering := once && (unread(a.config.Discovery, a.found) > 0 || !a.listsTried())
 	switch {
-	case !waits || a.options.Once && !a.discoveredAll(): // no server is polled twice: all tasks and IDs come first
-		return nil, -1, false
+	case once && (a.refused || first.IsZero() && !discovering):
+		return nil, nothingLeft
+	case first.IsZero() || discovering || a.inFlight >= a.config.Concurrency:
+		return nil, untilWoken
+	case a.refused && now.Before(a.probeAt):
+		return nil, a.probeAt.Sub(now)
 	case first.After(now):
-		return nil, first.Sub(now), false
+		return nil, first.Sub(now)
 	}
 	// Only now that a call may start is it decided for whom: what is most urgent at this moment
 	// comes first.
-	if left := a.limiter.take(now, forPoll); left > 0 {
-		return nil, left, true
+	if left := a.limiter.take(now, forPoll, time.Time{}); left > 0 {
+		return nil, left
 	}
 	s = a.queue.pop(now)
 	a.inFlight++
-	s.polling, s.probe = true, a.breaker.open
-	a.breaker.probeAt = now.Add(probeInterval)
-	return s, 0, false
-}
-
-// triedAll reports whether a Poller that polls once has nothing left: all lists were tried, and no
-// server waits.
-func (a *account) triedAll() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	_, waits := a.queue.due()
-	return a.breaker.open || !waits && a.discoveredAll()
-}
-
-// discoveredAll reports whether every list was tried to read. It is called with a.mu held.
-func (a *account) discoveredAll() bool {
-	return unread(a.config.Discovery, a.found) == 0 && a.listsTried()
+	s.polling = true
+	a.probeAt = now.Add(probeInterval)
+	return s, 0
 }
 
 // poll asks all of a server's questions and keeps what came of them. The first call has been taken
@@ -123,71 +76,122 @@ func (a *account) discoveredAll() bool {
 func (a *account) poll(ctx context.Context, s *server) {
 	start := a.now()
 	a.mu.Lock()
-	known, leaf := s.latest, leaves(s.latest)
-	root, own := a.kinds.wanted(start)
-	s.askedAnew, s.asking = false, known.Target
+	known, probe := s.latest, a.refused
+	s.asking = known.Target
 	a.mu.Unlock()
 	taken := true
-	turn := func(ctx context.Context) error {
+	results, failed := a.ask(ctx, known, func() bool {
 		if taken {
 			taken = false
-			return ctx.Err()
+			return ctx.Err() == nil
 		}
-		return a.limiter.wait(ctx, forPoll)
-	}
-	results, failed := a.ask(ctx, s, turn, questions(known.Target, leaf, root, own), leaf, root && own)
-	if (!root || !own) && failed == nil && lacking(known, leaf, results) {
-		a.mu.Lock()
-		a.kinds = taskIDKinds{}
-		a.mu.Unlock()
-		results, failed = a.ask(ctx, s, turn, questions(known.Target, leaf, true, true), leaf, true)
-	}
+		return a.turn(ctx, forPoll, time.Time{}, probe)
+	})
 	a.finish(s, start, results, failed)
 	signal(a.wake)
 }
 
-// ask asks questions about a server, until one is refused or cut short; failed is the last failure.
-// leaf has the IDs of its parts of tasks; both says that the questions carry both IDs of such
-// tasks.
-func (a *account) ask(ctx context.Context, s *server, turn func(context.Context) error, questions []question, leaf map[string]string, both bool) (results []scan.CallResult, failed *sas.Error) {
-	results = make([]scan.CallResult, len(questions))
-	for i, q := range questions {
+// ask asks all that there is to ask about a server, until a call is refused or cut short; failed is
+// the last failure.
+func (a *account) ask(ctx context.Context, known *scan.Record, turn func() bool) (results []scan.CallResult, failed *sas.Error) {
+	a.mu.Lock()
+	root, own := a.kinds.wanted(a.now())
+	a.mu.Unlock()
+	leaf := leaves(known)
+	asked := questions(known.Target, leaf, root, own)
+	results = make([]scan.CallResult, len(asked))
+	for i, q := range asked {
 		results[i] = scan.CallResult{Err: failed, TaskIDs: q.roots}
-		if canceled(failed) || refusal(failed) {
+		if refusal(failed) || canceled(failed) {
 			continue // the rest would end in the same way
 		}
-		answer, err := call(ctx, a, turn, func() bool { return a.holdsBack(s) }, func() (*sas.Answer, error) {
-			return a.api.VulCheckTaskStatusDetail(ctx, q.Query)
-		})
+		answer, err := call(a, turn, func() (*sas.Answer, error) { return a.api.VulCheckTaskStatusDetail(ctx, q.Query) })
 		results[i].Answer, results[i].Err = answer, err
-		if err == nil {
-			a.options.Events.Anomalies(a.config.Name, answer.Anomalies)
-			a.underRoots(answer, leaf, both)
+		if err != nil {
+			failed = err
 			continue
 		}
-		failed = err
+		a.options.Events.Anomalies(a.config.Name, answer.Anomalies)
+		if byRoot, byLeaf := underRoots(answer, leaf); root && own && len(leaf) > 0 && len(answer.Subtasks) > 0 {
+			a.mu.Lock()
+			a.kinds.learn(byRoot, byLeaf, a.now())
+			a.mu.Unlock()
+		}
+	}
+	if failed == nil && (!root || !own) && lacking(known, leaf, results) { // both are wanted from now on
+		a.mu.Lock()
+		a.kinds = taskIDKinds{}
+		a.mu.Unlock()
+		return a.ask(ctx, known, turn)
 	}
 	return results, failed
 }
 
-// holdsBack reports whether a poll that waited for the limiter must not call any more, because
-// others' calls have been refused meanwhile.
-func (a *account) holdsBack(s *server) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.breaker.open && !s.probe
+// maxAttempts bounds the calls for one question while the API throttles.
+const maxAttempts = 3
+
+// call makes a call when turn says that it may start, and again where the failure says that this
+// helps.
+func call[T any](a *account, turn func() bool, send func() (T, error)) (T, *sas.Error) {
+	var none T
+	for attempt := 1; ; attempt++ {
+		if !turn() {
+			return none, &sas.Error{Class: sas.Canceled, Result: sas.ResultCanceled}
+		}
+		sent := a.now()
+		answer, err := send()
+		if err == nil {
+			a.limiter.succeeded()
+			return answer, nil
+		}
+		failed, ok := errors.AsType[*sas.Error](err)
+		if !ok {
+			failed = &sas.Error{Class: sas.Retryable, Result: sas.ResultResponse}
+		}
+		again := failed.Again && attempt == 1
+		if failed.Class == sas.Throttled {
+			a.limiter.throttled(sent, failed.RetryAfter)
+			again = attempt < maxAttempts
+		}
+		a.mu.Lock()
+		level.Debug(a.log).Log("msg", "call failed", "uuid", failed.UUID, "attempt", attempt, "class", failed.Class, "err", failed.Brief())
+		a.unlock()
+		if !again {
+			return none, failed
+		}
+	}
 }
 
-// underRoots gives an answer's subtasks the IDs of root tasks, and learns from it which kinds of ID
-// the service knows if it was asked for both.
-func (a *account) underRoots(answer *sas.Answer, leaf map[string]string, both bool) {
-	if len(leaf) == 0 {
-		return
-	}
-	byRoot, byLeaf := underRoots(answer, leaf)
-	if both && len(answer.Subtasks) > 0 {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.kinds.learn(byRoot, byLeaf, a.now())
+// turn waits for a call of the limiter's and reports whether it may start: the context has not ended
+// and, unless this is a probe, the credentials are not refused by then.
+func (a *account) turn(ctx context.Context, what purpose, behindPolls time.Time, probe bool) bool {
+	err := a.limiter.wait(ctx, what, behindPolls)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return err == nil && (probe || !a.refused)
+}
+
+// probeInterval is the pause between calls while credentials are refused.
+const probeInterval = 30 * time.Second
+
+// judge has an account's credentials count as refused when a poll is, and as accepted when one
+// succeeds. Each is logged once.
+func (a *account) judge(failed *sas.Error, now time.Time) {
+	switch {
+	case failed == nil && a.refused:
+		a.refused = false
+		level.Info(a.log).Log("msg", "credentials accepted again, polling resumes")
+	case refusal(failed) && !a.refused:
+		a.refused, a.probeAt = true, now.Add(probeInterval)
+		level.Error(a.log).Log("msg", "calls are refused, the account is only probed until that is mended",
+			"probe_interval", probeInterval, "err", failed.Brief())
 	}
 }
+
+// refusal reports whether every other call of the account would fail like this.
+func refusal(failed *sas.Error) bool {
+	return failed != nil && (failed.Class == sas.Refused || failed.Class == sas.Clock)
+}
+
+// canceled reports whether a call was cut short, by shutdown, reload or refusal.
+func canceled(failed *sas.Error) bool { return failed != nil && failed.Class == sas.Canceled }

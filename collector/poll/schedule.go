@@ -1,6 +1,8 @@
 package poll
 
 import (
+	"cmp"
+	"container/heap"
 	"hash/fnv"
 	"time"
 
@@ -18,32 +20,16 @@ const maxBackoff = 5 * time.Minute
 // each waits from then on keeps them so.
 func nextPoll(r *scan.Record, failures int, s config.Settings, jitter float64, now scan.Instant) time.Duration {
 	switch {
-	case failures > 0:
-		return backoff(failures, s.PollInterval, jitter)
+	case failures > 0: // a second that doubles 16 times is more than maxBackoff
+		delay := min(maxBackoff, min(s.PollInterval, maxBackoff)<<min(failures-1, 16))
+		return delay - time.Duration(jitter*float64(delay)/4)
 	case r.Settled(now, s.StallAfter):
 		return s.SettledInterval
 	}
-	return unfinishedInterval(r.MovedAt().Until(now), s)
-}
-
-// backoff doubles from the poll interval up to maxBackoff.
-func backoff(failures int, first time.Duration, jitter float64) time.Duration {
-	delay := min(first, maxBackoff)
-	for i := 1; i < failures && delay < maxBackoff; i++ {
-		delay = min(2*delay, maxBackoff)
-	}
-	return delay - time.Duration(jitter*float64(delay)/4)
-}
-
-// unfinishedInterval is the poll interval until scans have not moved for stall_after. From then on
-// it grows with the age of the stall, up to settled_interval: what has hung for hours rarely moves
-// in the next minute.
-func unfinishedInterval(unmoved time.Duration, s config.Settings) time.Duration {
-	if unmoved <= s.StallAfter {
-		return s.PollInterval
-	}
-	grown := time.Duration(float64(s.PollInterval) * (float64(unmoved) / float64(s.StallAfter)))
-	return max(s.PollInterval, min(grown, s.SettledInterval))
+	// What has hung for hours rarely moves in the next minute: the interval grows with the age of
+	// the stall, up to settled_interval.
+	stalls := max(1, float64(r.MovedAt().Until(now))/float64(s.StallAfter))
+	return max(s.PollInterval, min(time.Duration(stalls*float64(s.PollInterval)), s.SettledInterval))
 }
 
 // rank is how urgent a due server is; a lower one comes first.
@@ -61,8 +47,7 @@ const (
 
 // rankOf returns how urgent a server of which no list says anything new is once it is due.
 func rankOf(r *scan.Record, s config.Settings, now scan.Instant) rank {
-	known := r.Polled || r.LastSuccess != 0
-	if known && (r.Failure != "" || r.Settled(now, s.StallAfter)) {
+	if r.Failure != "" || r.Settled(now, s.StallAfter) {
 		return rankOther
 	}
 	return rankUnfinished
@@ -111,7 +96,7 @@ func spread(key string, start scan.Instant, least, interval time.Duration) scan.
 // it: its last poll succeeded, and does not contradict them. After a scan has ended by the list,
 // its subtasks may take a while to end, too.
 func guidable(r *scan.Record, s config.Settings, now scan.Instant) bool {
-	if !r.Polled || r.Failure != "" || r.LastSuccess == 0 {
+	if !r.Polled || r.Failure != "" {
 		return false
 	}
 	if r.Settled(now, s.StallAfter) {
@@ -140,4 +125,80 @@ func guidedDue(r *scan.Record, start scan.Instant, interval time.Duration, s con
 		}
 	}
 	return due
+}
+
+// turnAfter is how many polls in a row go before a server without news that has waited for longer
+// than the queue's patience. Without it a quota that others use up would let all that is known of
+// it go stale.
+const turnAfter = 9
+
+// queue holds the servers that wait for their next poll. The zero value is an empty queue; it is
+// not safe for concurrent use.
+type queue struct {
+	ranks      [ranks]dueHeap
+	patience   time.Duration // how long past its time a server without news waits for its turn
+	passedOver int           // polls since such a server waits
+}
+
+func (q *queue) push(s *server, r rank) { heap.Push(&q.ranks[r], s) }
+
+// clear empties the queue.
+func (q *queue) clear() { q.ranks = [ranks]dueHeap{} }
+
+// pop returns the server to poll now: the most overdue one of the lowest rank that has any due, but
+// see turnAfter. It returns nil if none is due.
+func (q *queue) pop(now time.Time) *server {
+	var from, late *dueHeap // late: its first server has waited beyond the patience
+	for r := range q.ranks {
+		h := &q.ranks[r]
+		if len(*h) == 0 || (*h)[0].due.After(now) {
+			continue
+		}
+		from = cmp.Or(from, h)
+		if rank(r) >= rankUnfinished && now.Sub((*h)[0].due) > q.patience {
+			late = h
+		}
+	}
+	if from == nil {
+		return nil
+	}
+	if q.passedOver++; q.passedOver > turnAfter {
+		from = cmp.Or(late, from)
+	}
+	if late == nil || from == late {
+		q.passedOver = 0
+	}
+	return heap.Pop(from).(*server)
+}
+
+// due returns when the first server is due; the zero time if none waits.
+func (q *queue) due() (first time.Time) {
+	for _, h := range q.ranks {
+		if len(h) > 0 && (first.IsZero() || h[0].due.Before(first)) {
+			first = h[0].due
+		}
+	}
+	return first
+}
+
+// dueHeap orders servers by the time they are due, and those of which one list has news by when
+// their scans began; container/heap's interface.
+type dueHeap []*server
+
+func (h dueHeap) Len() int { return len(h) }
+func (h dueHeap) Less(i, j int) bool {
+	return cmp.Or(h[i].due.Compare(h[j].due), h[i].began.Compare(h[j].began)) < 0
+}
+func (h dueHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+
+// Push implements heap.Interface.
+func (h *dueHeap) Push(x any) { *h = append(*h, x.(*server)) }
+
+// Pop implements heap.Interface.
+func (h *dueHeap) Pop() any {
+	last := len(*h) - 1
+	s := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return s
 }

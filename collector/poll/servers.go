@@ -4,9 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-kit/log"
-	"github.com/go-kit/log/level"
-
 	"aliyun_vulscan_exporter/collector/scan"
 	"aliyun_vulscan_exporter/internal/discovery"
 )
@@ -18,7 +15,7 @@ func (a *account) retarget(found discovery.Found) {
 	now := a.now()
 	a.mu.Lock()
 	defer a.unlock()
-	a.found, a.starts = found, taskStarts(found)
+	a.found = found
 	a.forgetTasks()
 	for _, l := range a.lists {
 		a.identify(l)
@@ -34,10 +31,9 @@ func (a *account) retarget(found discovery.Found) {
 		if s == nil {
 			s = a.newServer(t.Target, stored, now)
 			added = append(added, s.entry)
-		} else {
-			delete(gone, t.Key())
-			a.renew(s, t.Target, now)
 		}
+		delete(gone, t.Key())
+		a.renew(s, t.Target, now)
 		s.covered, s.offline = t.covered, t.offline
 		for _, l := range a.lists {
 			if !known {
@@ -45,11 +41,14 @@ func (a *account) retarget(found discovery.Found) {
 			}
 		}
 		a.servers[t.Key()], a.order = s, append(a.order, s)
-		types = withTypes(types, t.Types)
+		for _, typ := range t.Types {
+			if !slices.Contains(types, typ) {
+				types = append(types, typ)
+			}
+		}
 	}
 	left := make([]*scan.Entry, 0, len(gone))
 	for _, s := range gone {
-		s.gone = true
 		left = append(left, s.entry)
 		a.noLongerFailing(s.latest.Failure)
 	}
@@ -59,19 +58,10 @@ func (a *account) retarget(found discovery.Found) {
 	a.replan(now)
 }
 
-// withTypes returns a list of types with those of more that it lacks.
-func withTypes(types, more []string) []string {
-	for _, typ := range more {
-		if !slices.Contains(types, typ) {
-			types = append(types, typ)
-		}
-	}
-	return types
-}
+// The functions below are called with a.mu held.
 
 // keepsOffline reports whether a server stays watched that online_only alone would keep out: a
-// subtask of it is unfinished or failing, or an unfinished task lists it. It is called with a.mu
-// held.
+// subtask of it is unfinished or failing, or an unfinished task lists it.
 func (a *account) keepsOffline(asset *discovery.Server, stored map[string]scan.Record) bool {
 	key := scan.KeyOf(asset.UUID)
 	if s := a.servers[key]; s != nil && s.latest.Troubled() || a.listed(asset) {
@@ -79,14 +69,6 @@ func (a *account) keepsOffline(asset *discovery.Server, stored map[string]scan.R
 	}
 	kept := stored[key]
 	return a.servers[key] == nil && kept.Troubled()
-}
-
-func taskStarts(found discovery.Found) map[string]scan.Instant {
-	starts := make(map[string]scan.Instant, len(found.Tasks.Items))
-	for _, t := range found.Tasks.Items {
-		starts[t.ID] = scan.InstantOf(t.Start)
-	}
-	return starts
 }
 
 // newServer returns a server that was not watched so far; stored is what the state has.
@@ -100,7 +82,7 @@ func (a *account) newServer(t *scan.Target, stored map[string]scan.Record, now t
 	return s
 }
 
-// renew gives a server that stays what is now said of it. It is called with a.mu held.
+// renew gives a server what is now said of it.
 func (a *account) renew(s *server, t *scan.Target, now time.Time) {
 	before := s.latest.Target
 	if before.Same(t) {
@@ -116,12 +98,12 @@ func (a *account) renew(s *server, t *scan.Target, now time.Time) {
 		r.DropTasks(left)
 		r.Target = t
 	})
-	if !slices.Equal(before.TaskIDs, t.TaskIDs) || !slices.Equal(before.Types, t.Types) {
-		s.dueAlone, s.askedAnew = now, true
+	if !asksTheSame(before, t) {
+		s.dueAlone = now
 	}
 }
 
-// amend changes what is known of a server apart from what polls find. It is called with a.mu held.
+// amend changes what is known of a server apart from what polls find.
 func (a *account) amend(s *server, change func(*scan.Record)) {
 	shown := *s.entry.Record
 	change(&shown)
@@ -136,25 +118,10 @@ func (a *account) amend(s *server, change func(*scan.Record)) {
 }
 
 // enqueue puts a server that is not being polled back into the queue. One that there is nothing to
-// ask about is not polled, nor is one twice by a Poller that polls once. It is called with a.mu
-// held.
+// ask about is not polled, nor is one twice by a Poller that polls once.
 func (a *account) enqueue(s *server, now time.Time) {
-	if len(s.latest.Target.TaskIDs) > 0 && !s.gone && (!a.options.Once || !s.latest.Polled) {
-		a.queue.push(s, a.plan(s, now))
-	}
-}
-
-// noLongerFailing takes note that a server does not fail in some way any more; "": it did not. It
-// is called with a.mu held.
-func (a *account) noLongerFailing(failure string) {
-	if failure == "" {
-		return
-	}
-	a.failing[failure]--
-	if a.failing[failure] == 0 {
-		delete(a.failing, failure)
-		a.notice(func(l log.Logger) {
-			level.Info(l).Log("msg", "no server's poll fails in this way any more", "result", failure)
-		})
+	urgency := a.plan(s, now)
+	if len(s.latest.Target.TaskIDs) > 0 && (!a.options.Once || !s.latest.Polled) {
+		a.queue.push(s, urgency)
 	}
 }

@@ -9,6 +9,7 @@ import (
 )
 
 func TestRefusedAccountFailsAtOnce(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		f, s := &refusing{}, newScript()
 		for i := range 80 {
@@ -44,6 +45,7 @@ func TestRefusedAccountFailsAtOnce(t *testing.T) {
 
 // Servers that were never polled fail too: they are not pending.
 func TestAccountThatIsRefusedFromTheStartFailsAtOnce(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		f := &refusing{}
 		f.set(403, "NoPermission")
@@ -58,6 +60,7 @@ func TestAccountThatIsRefusedFromTheStartFailsAtOnce(t *testing.T) {
 // The quota is far too small for the servers. Those that wait for longer than stall_after stay
 // stalled, or not, as they were.
 func TestServersThatAreNotSeenDoNotStall(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		for i := range 10 {

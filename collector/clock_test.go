@@ -57,6 +57,7 @@ var clockSteps = map[string]time.Duration{
 }
 
 func TestStepsOfTheClockChangeNoDuration(t *testing.T) {
+	t.Parallel()
 	for name, step := range clockSteps {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -89,6 +90,7 @@ func TestStepsOfTheClockChangeNoDuration(t *testing.T) {
 }
 
 func TestPagesGoByTheSystemsClock(t *testing.T) {
+	t.Parallel()
 	for name, step := range clockSteps {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -113,6 +115,7 @@ func TestPagesGoByTheSystemsClock(t *testing.T) {
 }
 
 func TestListsAreAsOldAsTheyAreWhateverTheClockSays(t *testing.T) {
+	t.Parallel()
 	for name, step := range clockSteps {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -135,6 +138,7 @@ func TestListsAreAsOldAsTheyAreWhateverTheClockSays(t *testing.T) {
 
 // The clock is set while the exporter is down, or shortly before it ends.
 func TestStepsOfTheClockOverARestart(t *testing.T) {
+	t.Parallel()
 	const stalls = 10 * time.Minute
 	config := yamlOf(yamlAccount("main", "poll_interval: 10s\nstall_after: 10m\nsettled_interval: 10s", serversYAML(2)...))
 	for _, down := range []bool{true, false} {

@@ -29,6 +29,7 @@ func namesOf(scans []collector.Scan) string {
 }
 
 func TestTroubleIsShownLongestFirst(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.says(1, "t/cve/1")
@@ -62,6 +63,7 @@ func TestTroubleIsShownLongestFirst(t *testing.T) {
 }
 
 func TestServersAreSearchedAndPaged(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.says(1, "t/cve/1")
@@ -92,6 +94,7 @@ func TestServersAreSearchedAndPaged(t *testing.T) {
 }
 
 func TestAServersLastChangesAreKept(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.says(1, "t/cve/1", "u/sca/4")
@@ -127,6 +130,7 @@ func TestAServersLastChangesAreKept(t *testing.T) {
 }
 
 func TestAServersLastErrorIsRememberedForADay(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.fails(1, 500, "ServerError")
@@ -148,6 +152,7 @@ func TestAServersLastErrorIsRememberedForADay(t *testing.T) {
 }
 
 func TestAnOverviewIsMadeOnceASecond(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.says(1, "t/cve/1")

@@ -14,6 +14,7 @@ import (
 )
 
 func TestANewerScanAnswersAnOldersError(t *testing.T) {
+	t.Parallel()
 	const settings = "types: [cve, sca]\npoll_interval: 1m\nsettled_interval: 1m\nstall_after: 5m"
 	tests := map[string]struct {
 		said             [][]string // by web-1, ten minutes each
@@ -89,6 +90,7 @@ func (w *world) tasksOf(name string) []string {
 
 // Where discovery knows when tasks began, that counts, and not when they were first seen.
 func TestDiscoverySaysWhichScanIsNewer(t *testing.T) {
+	t.Parallel()
 	for _, newer := range []string{"task-x", "task-y"} {
 		t.Run(newer, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 )
 
 func TestVerdictNamesTheFirstAccountThatDidNotSucceed(t *testing.T) {
+	t.Parallel()
 	account := func(name string, t scan.Totals, refused bool) AccountOverview {
 		return AccountOverview{Name: name, Totals: t, Status: &scan.AccountStatus{Refused: refused}}
 	}

@@ -1,10 +1,10 @@
 package web
 
 import (
-	"container/list"
 	"crypto/tls"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,55 +29,38 @@ type connections struct {
 
 	mu      sync.Mutex
 	open    int
-	quiet   *list.List // of net.Conn that wait for a request, the longest waiting first
-	place   map[net.Conn]*list.Element
-	failing bool      // connections could not be accepted lately
-	failed  time.Time // when that was last seen
+	waiting []net.Conn // for a request, the longest waiting first
+	failing bool       // connections could not be accepted lately
+	failed  time.Time  // when that was last seen
 }
 
-func newConnections(logger log.Logger, most int) *connections {
-	return &connections{logger: logger, most: most, quiet: list.New(), place: make(map[net.Conn]*list.Element)}
-}
-
-// most is how many connections a process may have that may open so many files.
+// mostConnections returns how many connections a process may have that may open so many files.
 func mostConnections(files uint64) int { return int(max(1, min(files/4*3, maxConnections))) }
 
 // changed is a server's ConnState.
 func (c *connections) changed(conn net.Conn, state http.ConnState) {
-	var surplus net.Conn
 	mended := false
 	c.mu.Lock()
-	c.forget(conn)
+	c.waiting = slices.DeleteFunc(c.waiting, func(other net.Conn) bool { return other == conn })
 	switch state {
 	case http.StateNew:
 		c.open++
-		c.place[conn] = c.quiet.PushBack(conn)
+		c.waiting = append(c.waiting, conn)
 		if c.open > c.most {
-			surplus = c.quiet.Front().Value.(net.Conn)
-			c.forget(surplus)
+			closeNow(c.waiting[0])
+			c.waiting = c.waiting[1:]
 		}
 		mended = c.failing && time.Since(c.failed) > acceptingAfter
 		c.failing = c.failing && !mended
 	case http.StateIdle:
-		c.place[conn] = c.quiet.PushBack(conn)
+		c.waiting = append(c.waiting, conn)
 	case http.StateClosed, http.StateHijacked:
 		c.open--
 	case http.StateActive:
 	}
 	c.mu.Unlock()
-	if surplus != nil {
-		closeNow(surplus)
-	}
 	if mended {
 		level.Info(c.logger).Log("msg", "connections are accepted again")
-	}
-}
-
-// forget takes a connection out of those that wait; c.mu is held.
-func (c *connections) forget(conn net.Conn) {
-	if e, waits := c.place[conn]; waits {
-		c.quiet.Remove(e)
-		delete(c.place, conn)
 	}
 }
 
@@ -109,16 +92,11 @@ func (c *connections) refused(reason string) {
 	c.mu.Lock()
 	begins := !c.failing
 	c.failing, c.failed = true, time.Now()
-	var waiting []net.Conn
-	for e := c.quiet.Front(); e != nil; e = e.Next() {
-		waiting = append(waiting, e.Value.(net.Conn))
-	}
-	c.quiet.Init()
-	clear(c.place)
-	c.mu.Unlock()
-	for _, conn := range waiting {
+	for _, conn := range c.waiting {
 		closeNow(conn)
 	}
+	c.waiting = nil
+	c.mu.Unlock()
 	if begins {
 		level.Warn(c.logger).Log("msg", "no connection can be accepted, those without a request are closed: raise the limit of open files", "err", reason)
 	}

@@ -38,21 +38,10 @@ func (c goCollector) Collect(ch chan<- prometheus.Metric) {
 		c.Collector.Collect(all)
 	}()
 	for m := range all {
-		if strings.Contains(m.Desc().String(), ambiguous) {
-			m = untyped{m}
+		var counter dto.Metric
+		if strings.Contains(m.Desc().String(), ambiguous) && m.Write(&counter) == nil {
+			m = prometheus.MustNewConstMetric(m.Desc(), prometheus.UntypedValue, counter.GetCounter().GetValue())
 		}
 		ch <- m
 	}
-}
-
-// untyped is a counter whose type is not told.
-type untyped struct{ prometheus.Metric }
-
-// Write implements prometheus.Metric.
-func (u untyped) Write(out *dto.Metric) error {
-	if err := u.Metric.Write(out); err != nil {
-		return err
-	}
-	out.Untyped, out.Counter = &dto.Untyped{Value: out.GetCounter().Value}, nil
-	return nil
 }

@@ -64,7 +64,7 @@ func Serve(ctx context.Context, o Options, l Listening) error {
 // newServer returns a server that bounds what a client may take.
 func newServer(handler http.Handler, logger log.Logger, most int, bound func(net.Addr)) *http.Server {
 	var once sync.Once
-	all := newConnections(logger, most)
+	all := &connections{logger: logger, most: most}
 	return &http.Server{
 		Handler:           progressing(handler),
 		ConnState:         all.changed,

@@ -24,9 +24,9 @@ func TestRefusedAccountFailsAtOnce(t *testing.T) {
 		wantEqual(t, "up, refused", w.value("server_up", "account=main"), 0)
 		wantEqual(t, "failing, refused", w.value("servers", "account=main", "state=failing"), 80)
 		wantEqual(t, "ok, refused", w.value("servers", "account=main", "state=ok"), 0)
-		servers, all := w.overview().Servers(noFilter)
-		wantEqual(t, "of all", all, 81)
-		wantEqual(t, "on pages", servers[77].State, "failing")
+		servers := w.overview().Servers(noFilter)
+		wantEqual(t, "of all", servers.Total, 81)
+		wantEqual(t, "on pages", servers.Items[77].State, "failing")
 
 		pass(9 * time.Minute) // nothing stalls that was not seen to
 		wantEqual(t, "stalled, refused for minutes", w.value("subtasks_stalled"), 0)

@@ -256,7 +256,7 @@ type summary struct {
 func (w *world) summaries() (list []summary) {
 	for _, a := range w.collector.Now().Accounts {
 		servers, lists := a.Unfinished()
-		list = append(list, summary{a.Name, a.OK, a.Failing, a.Pending, servers, lists, len(a.Incomplete()), a.Status.Refused})
+		list = append(list, summary{a.Name, a.OK, a.Failing, a.Pending, servers, lists, len(a.DiscoveryProblems), a.Refused})
 	}
 	return list
 }

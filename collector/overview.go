@@ -2,96 +2,66 @@ package collector
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"aliyun_vulscan_exporter/collector/scan"
 )
 
-// overviewHeld is how long an Overview is kept for the next reader. It is short, because an
-// Overview keeps old records from being freed.
-const overviewHeld = 10 * time.Second
-
-// overviewAge is how old an Overview may be. However many people read pages, their content is
-// gathered only once in this time.
-const overviewAge = time.Second
+const (
+	// overviewAge is how old an Overview may be. However many people read pages, their content is
+	// gathered only once in this time.
+	overviewAge = time.Second
+	// overviewHeld is how long an Overview is kept for the next reader. It is short, because an
+	// Overview keeps old records from being freed.
+	overviewHeld = 10 * time.Second
+)
 
 // Overview is what is known of all accounts at one moment, for the pages. It must not be changed.
 type Overview struct {
-	At       time.Time         // by the system's clock, as all that it shows
+	At       Time
 	Accounts []AccountOverview // in the configuration's order
 
 	made     time.Time // by the clock of the process
-	problems []problem // subtasks that fail or stall, the longest first
+	servers  []server
+	problems []problem // the longest first
 }
 
-// AccountOverview is how an account fares.
-type AccountOverview struct {
-	scan.Totals
-	Status *scan.AccountStatus
-	Name   string
-	// Used is how many calls a second were made over the last minute, Lag how long the most overdue
-	// server has been due.
-	Used float64
-	Lag  time.Duration
-
-	codes    *scan.LabelSet
-	views    []scan.View
-	progress map[string]*Progress // by type
-}
-
-// Progress counts the published subtasks of one type by their result. Each subtask is counted once.
-type Progress struct {
-	// ByStatus counts those without an error code, in the order of scan.StatusNames.
-	ByStatus []int
-	// Failed counts those with an error code, whatever their status.
-	Failed int
-	// Answered counts those that did not succeed, but are superseded by a newer scan of the same
-	// server.
-	Answered int
-}
-
-// Progress returns that of a type.
-func (a *AccountOverview) Progress(typ string) *Progress {
-	if p := a.progress[typ]; p != nil {
-		return p
-	}
-	return &Progress{ByStatus: make([]int, len(scan.StatusNames()))}
-}
-
-// succeeded reports whether a scan is over and went well.
-func succeeded(s *scan.Subtask) bool { return !s.Unfinished() && s.Code == "" }
-
-// Servers is the number of servers watched.
-func (a *AccountOverview) Servers() int { return a.OK + a.Failing + a.Pending }
-
-// Incomplete returns why lists of tasks or servers could not be read lately.
-func (a *AccountOverview) Incomplete() []error {
-	var list []error
-	for _, err := range []error{a.Status.Found.Tasks.Err, a.Status.Found.Servers.Err} {
-		if err != nil {
-			list = append(list, err)
-		}
-	}
-	return list
-}
-
-// Unfinished returns how many servers and lists are still waiting for their first poll. It is zero
-// for an account whose calls are refused, which is not polled.
-func (a *AccountOverview) Unfinished() (servers, lists int) {
-	if a.Status.Refused {
-		return 0, 0
-	}
-	return a.Waiting, a.Status.Unread
+// server is a watched server at the moment of the Overview.
+type server struct {
+	account *scan.Account
+	scan.View
 }
 
 // problem is a subtask that fails or stalls.
 type problem struct {
-	account int
-	view    scan.View
+	server
 	subtask *scan.Subtask
-	since   scan.Instant
+}
+
+func (p problem) since() scan.Instant {
+	if p.subtask.Failing() {
+		return p.subtask.Changed
+	}
+	return p.subtask.StatusSince
+}
+
+// Verdict returns an error if a server or list was not polled, or its poll failed. It is for
+// --once.
+func (o *Overview) Verdict() error {
+	for i := range o.Accounts {
+		a := &o.Accounts[i]
+		if len(a.DiscoveryProblems) > 0 {
+			return fmt.Errorf("account %q: not everything could be discovered: the log says why", a.Name)
+		}
+		if a.Failing > 0 || a.Refused || a.Waiting > 0 {
+			return fmt.Errorf("account %q: the polls of %d of its %d servers did not succeed", a.Name, a.Failing+a.Pending, a.Servers())
+		}
+	}
+	return nil
 }
 
 // overviews holds the last Overview.
@@ -102,88 +72,131 @@ type overviews struct {
 
 // Overview returns what is known now, or was a second ago at most.
 func (c *Collector) Overview() *Overview {
-	c.overviews.mu.Lock()
-	defer c.overviews.mu.Unlock()
-	now := c.clock.Now()
-	if last := c.overviews.last; last != nil && now.Sub(last.made) < overviewAge {
-		return last
+	k := &c.overviews
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.last != nil && c.clock.Now().Sub(k.last.made) < overviewAge {
+		return k.last
 	}
 	o := c.Now()
-	c.overviews.last = o
-	time.AfterFunc(overviewHeld, func() { c.overviews.drop(o) })
+	k.last = o
+	time.AfterFunc(overviewHeld, func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.last == o {
+			k.last = nil
+		}
+	})
 	return o
 }
 
 // Now returns what is known at this very moment.
 func (c *Collector) Now() *Overview {
-	o, step := &Overview{made: c.clock.Now()}, c.clock.Step()
-	o.At = o.made.Add(step).Round(0)
+	o, step := &Overview{made: c.clock.Now(), Accounts: []AccountOverview{}}, c.clock.Step()
+	o.At = Time{o.made.Add(step).Round(0)}
 	for _, a := range c.store.Load().Accounts {
-		o.add(a, step)
+		totals, parts := &scan.Totals{}, make(map[string]Parts)
+		for _, typ := range a.Status().Types { // every type that is polled is shown
+			totals.Type(typ)
+		}
+		for _, g := range a.Groups() {
+			for v := range g.Load().Views(scan.InstantOf(o.made), step) {
+				totals.Count(v)
+				o.add(server{a, v}, parts)
+			}
+		}
+		o.Accounts = append(o.Accounts, accountOf(a, totals, parts, o.made, step))
 	}
-	slices.SortStableFunc(o.problems, func(a, b problem) int { return cmp.Compare(a.since, b.since) })
+	slices.SortStableFunc(o.problems, func(a, b problem) int { return cmp.Compare(a.since(), b.since()) })
 	return o
 }
 
-// drop forgets an Overview unless there is a newer one.
-func (k *overviews) drop(o *Overview) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.last == o {
-		k.last = nil
-	}
-}
-
-// add gathers what is known of an account.
-func (o *Overview) add(a *scan.Account, step time.Duration) {
-	status := shown(a.Status(), o.made, step)
-	of := AccountOverview{Name: a.Name, Status: status, Used: a.Calls.PerSecond(o.made), Lag: status.Lag(o.made), codes: a.Codes, progress: make(map[string]*Progress)}
-	for _, typ := range status.Types { // every type that is polled is shown
-		of.Type(typ)
-	}
-	for _, g := range a.Groups() {
-		for v := range g.Load().Views(scan.InstantOf(o.made), step) {
-			of.Count(v)
-			of.addProgress(v)
-			of.views = append(of.views, v)
-			o.addProblems(len(o.Accounts), v)
-		}
-	}
-	o.Accounts = append(o.Accounts, of)
-}
-
-// addProgress counts a server's subtasks. Those that are too old to be published are not counted.
-func (a *AccountOverview) addProgress(v scan.View) {
-	if v.Stale() {
+// add adds a server, and counts its subtasks by type. Those that are too old to be published are
+// left out.
+func (o *Overview) add(s server, parts map[string]Parts) {
+	o.servers = append(o.servers, s)
+	if s.Stale() {
 		return
 	}
-	for i := range v.Subtasks {
-		s := &v.Subtasks[i]
-		p := a.Progress(s.Type)
-		a.progress[s.Type] = p
-		switch {
-		case s.Failing():
-			p.Failed++
-		case s.Superseded && !succeeded(s):
-			p.Answered++
-		default:
-			p.ByStatus[scan.StatusPlace(s.Status)]++
+	for i := range s.Subtasks {
+		t := &s.Subtasks[i]
+		of := parts[t.Type]
+		of[partOf(t)]++
+		parts[t.Type] = of
+		if t.Failing() || s.Stalled(t) {
+			o.problems = append(o.problems, problem{s, t})
 		}
 	}
 }
 
-// addProblems adds a server's subtasks that fail or stall. Those that are too old to be published
-// are left out.
-func (o *Overview) addProblems(account int, v scan.View) {
-	if v.Stale() {
-		return
+// Filter selects what to show of an Overview.
+type Filter struct {
+	// Account is one account's name; empty: all.
+	Account string
+	// Search is a part of what is shown of a server or subtask: name, UUID, task ID, error code.
+	// Case does not matter.
+	Search string
+	// State is that of servers: ok, failing or pending; empty: all.
+	State string
+	// Page counts from 1, Limit is how many lines a page has.
+	Page, Limit int
+}
+
+// List is a page of a list that has Total lines.
+type List[T any] struct {
+	Total int `json:"total"`
+	Page  int `json:"page"`
+	Limit int `json:"limit"`
+	Items []T `json:"items"`
+}
+
+// Problems returns the subtasks that fail or stall, the longest first. State is not looked at.
+func (o *Overview) Problems(f Filter) List[Scan] {
+	fits := func(p problem) bool { return f.fits(p.server, p.subtask.TaskID, p.subtask.Code) }
+	return listOf(f, o.problems, fits, func(p problem) Scan { return scanOf(p.server, p.subtask) })
+}
+
+// Servers returns the watched servers.
+func (o *Overview) Servers(f Filter) List[Server] {
+	fits := func(s server) bool { return (f.State == "" || f.State == s.State(s.Refused)) && f.fits(s) }
+	return listOf(f, o.servers, fits, serverOf)
+}
+
+// Server returns one server; the UUID's case does not matter.
+func (o *Overview) Server(account, uuid string) (*Detail, bool) {
+	key := scan.KeyOf(uuid)
+	at := slices.IndexFunc(o.servers, func(s server) bool { return s.account.Name == account && s.Target.Key() == key })
+	if at < 0 {
+		return nil, false
 	}
-	for i := range v.Subtasks {
-		switch s := &v.Subtasks[i]; {
-		case s.Failing():
-			o.problems = append(o.problems, problem{account, v, s, s.Changed})
-		case v.Stalled(s):
-			o.problems = append(o.problems, problem{account, v, s, s.StatusSince})
+	return detailOf(o.servers[at]), true
+}
+
+// listOf returns the filter's page of the entries that fit, as they are shown.
+func listOf[E, T any](f Filter, all []E, fits func(E) bool, show func(E) T) List[T] {
+	list := List[T]{Page: f.Page, Limit: f.Limit, Items: []T{}}
+	for _, e := range all {
+		if !fits(e) {
+			continue
 		}
+		if n := list.Total - (f.Page-1)*f.Limit; n >= 0 && n < f.Limit {
+			list.Items = append(list.Items, show(e))
+		}
+		list.Total++
 	}
+	return list
+}
+
+// fits reports whether a server is of the filter's account, and what it searches for is in what
+// names the server, or in one of these texts.
+func (f Filter) fits(s server, texts ...string) bool {
+	if f.Account != "" && f.Account != s.account.Name {
+		return false
+	}
+	if f.Search == "" {
+		return true
+	}
+	search, asset := strings.ToLower(f.Search), s.Target.Asset()
+	has := func(text string) bool { return strings.Contains(strings.ToLower(text), search) }
+	return has(s.Target.Name) || has(s.Target.UUID) || has(asset.InstanceID) || has(asset.IP) || slices.ContainsFunc(texts, has)
 }

@@ -1,11 +1,12 @@
 package web
 
 import (
-	"errors"
 	"fmt"
+	"html/template"
 	"net/http"
 	"net/http/pprof"
 	"net/url"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/go-kit/log"
@@ -50,7 +51,7 @@ type Options struct {
 // handler is the state behind the paths.
 type handler struct {
 	Options
-	pages pages
+	pages map[string]*template.Template
 	ready atomic.Bool // once ready, always ready
 }
 
@@ -60,24 +61,27 @@ func New(o Options) (http.Handler, error) {
 		return nil, err
 	}
 	h := &handler{Options: o}
-	var err error
-	if h.pages, err = newPages(h.link); err != nil {
-		return nil, err
-	}
-	mux, turns, packed := http.NewServeMux(), newQueue(), newPacker()
+	h.pages = h.newPages()
+	mux := http.NewServeMux()
 	page := func(path string, serve http.Handler) {
 		mux.Handle("GET "+path, serve)
 		mux.HandleFunc("GET "+path+"/{$}", withoutSlash)
 	}
 	metrics := expose.Handler(expose.Options{Scrape: o.Scrape, Others: o.Others, Failed: h.scrapeFailed})
-	page(o.TelemetryPath, atMost(o.MaxRequests, ", or raise --web.max-requests", metrics))
-	mux.Handle("GET /{$}", turns.limit(packed.pack(h.landing)))
-	page("/status", turns.limit(packed.pack(h.status)))
-	page("/status/server", turns.limit(packed.pack(h.server)))
-	page("/api/v1/status", turns.limit(packed.pack(h.apiStatus)))
-	page("/api/v1/status/server", turns.limit(packed.pack(ofServer(h.apiServer))))
-	page("/config", packed.pack(h.config))
-	page("/sd", atMost(maxLists, "", packed.pack(h.targets)))
+	if o.MaxRequests > 0 {
+		metrics = atMost(o.MaxRequests, ", or raise --web.max-requests")(metrics)
+	}
+	page(o.TelemetryPath, metrics)
+	// Few pages are rendered at a time, so that however many people look at them, polls find a
+	// processor.
+	turns := limiter(max(1, runtime.GOMAXPROCS(0)/2), maxWaiting, "too many pages are asked for at once: try again in a second")
+	mux.Handle("GET /{$}", turns(http.HandlerFunc(h.landing)))
+	page("/status", turns(http.HandlerFunc(h.status)))
+	page("/status/server", turns(http.HandlerFunc(h.server)))
+	page("/api/v1/status", turns(http.HandlerFunc(h.apiStatus)))
+	page("/api/v1/status/server", turns(http.HandlerFunc(h.apiServer)))
+	page("/config", http.HandlerFunc(h.config))
+	page("/sd", atMost(maxLists, "")(http.HandlerFunc(h.targets)))
 	page("/-/healthy", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeText(w, http.StatusOK, "healthy\n")
 	}))
@@ -92,36 +96,24 @@ func New(o Options) (http.Handler, error) {
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	}
 	// A page on another site must not be able to make a browser reload us.
-	ours := newHosts(o.ExternalURL, o.ListenAddresses).guard(h.below(o.RoutePrefix, mux))
-	return secure(http.NewCrossOriginProtection().Handler(ours)), nil
+	ours := guarded(o.ExternalURL, o.ListenAddresses, h.below(o.RoutePrefix, mux))
+	return secure(style, http.NewCrossOriginProtection().Handler(ours)), nil
 }
 
-// ofServer answers 400 unless a server is asked for.
-func ofServer(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if q := r.URL.Query(); q.Get("account") == "" || q.Get("uuid") == "" {
-			writeJSON(w, http.StatusBadRequest, apiError(errors.New("give both parameters, account and uuid")))
-			return
-		}
-		next(w, r)
-	}
-}
-
-func (h *handler) config(w http.ResponseWriter, _ *http.Request) {
+func (h *handler) config(w http.ResponseWriter, r *http.Request) {
 	text, err := h.ScrubbedConfig()
 	if err != nil {
-		http.Error(w, "the configuration cannot be shown", http.StatusInternalServerError)
+		send(w, r, http.StatusInternalServerError, plain, []byte("the configuration cannot be shown\n"))
 		return
 	}
-	w.Header().Set("Content-Type", "text/yaml; charset=utf-8")
-	_, _ = w.Write(text)
+	send(w, r, http.StatusOK, "text/yaml; charset=utf-8", text)
 }
 
 // readiness says whether every server was polled once, or tried.
 func (h *handler) readiness(w http.ResponseWriter, _ *http.Request) {
 	waiting, servers, lists, idle := 0, 0, 0, []byte(nil)
 	for _, a := range h.Overview().Accounts {
-		if why := idleText(&a); why != "" {
+		if why := a.Idle(); why != "" {
 			idle = fmt.Appendf(idle, "account %q: %s\n", a.Name, why)
 		}
 		toPoll, toRead := a.Unfinished()
@@ -159,7 +151,7 @@ func (h *handler) scrapeFailed(err error) {
 }
 
 func writeText(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Type", plain)
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text))
 }

@@ -8,52 +8,39 @@ import (
 	"strings"
 )
 
-// hosts are the names by which a browser may ask for changes. A page of another site can have its
-// own name resolved to us, and is then of the same origin.
-type hosts struct {
-	external string          // host name of the external URL; empty: none
-	listen   map[string]bool // host names of listen addresses
-}
-
-func newHosts(external *url.URL, addresses []string) hosts {
-	h := hosts{listen: make(map[string]bool)}
-	if external != nil {
-		h.external = hostName(external.Host)
-	}
-	for _, address := range addresses {
-		h.listen[hostName(address)] = true
-	}
-	delete(h.listen, "") // every interface
-	return h
-}
-
-// guard refuses requests of browsers that change something, unless they ask for a host of ours.
+// guarded refuses requests of browsers that change something, unless they ask for the host of the
+// external URL, a loopback or a listen address, be it that of the connection where we listen on
+// all: a page of another site can have its own name resolved to us, and is then of the same origin.
 // Others may call us as they like: they do what they are told, not what a page tells them.
-func (h hosts) guard(next http.Handler) http.Handler {
+func guarded(external *url.URL, listening []string, next http.Handler) http.Handler {
+	names := make(map[string]bool)
+	if external != nil {
+		names[hostName(external.Host)] = true
+	}
+	for _, address := range listening {
+		names[hostName(address)] = true
+	}
+	delete(names, "") // every interface
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
 		browser := len(r.Header.Values("Origin"))+len(r.Header.Values("Sec-Fetch-Site")) > 0
-		if !reads && browser && !h.ours(r) {
-			writeText(w, http.StatusForbidden, "this host name is not known as the exporter's: start with --web.external-url\n")
+		if !reads && browser && !names[hostName(r.Host)] && !isLocal(r) {
+			http.Error(w, "this host name is not known as the exporter's: start with --web.external-url", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// ours says whether a request is for the external URL's host, a loopback or a listen address, be it
-// that of the connection where we listen on all.
-func (h hosts) ours(r *http.Request) bool {
+// isLocal reports whether a request is for a loopback, or for the address that it came to.
+func isLocal(r *http.Request) bool {
 	name := hostName(r.Host)
-	if name == "localhost" || strings.HasSuffix(name, ".localhost") || name != "" && name == h.external || h.listen[name] {
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
 		return true
 	}
 	address, err := netip.ParseAddr(name)
-	if err != nil {
-		return false
-	}
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
-	return address.IsLoopback() || local != nil && local.AddrPort().Addr().Unmap() == address.Unmap()
+	return err == nil && (address.IsLoopback() || local != nil && local.AddrPort().Addr().Unmap() == address.Unmap())
 }
 
 // hostName returns the name or address in HOST[:PORT], in lower case.

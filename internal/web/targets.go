@@ -28,32 +28,24 @@ func (h *handler) targets(w http.ResponseWriter, r *http.Request) {
 			groups = append(groups, groupOf(t))
 		}
 	}
-	writeJSON(w, http.StatusOK, groups)
+	sendJSON(w, r, http.StatusOK, groups)
 }
 
-// addressOf returns where a server is to be found; an IPv6 address needs brackets before a port can
-// be added.
-func addressOf(t collector.Target) string {
-	switch ip := t.Asset().IP; {
-	case ip == "":
-		return t.UUID
-	case strings.Contains(ip, ":"):
-		return "[" + ip + "]"
-	default:
-		return ip
+func groupOf(t collector.Target) targetGroup {
+	asset := t.Asset()
+	labels := map[string]string{
+		metaLabel + "account": t.Account, metaLabel + "uuid": t.UUID, metaLabel + "server": t.Name, metaLabel + "region": asset.Region,
+		metaLabel + "instance_id": asset.InstanceID, metaLabel + "ip": asset.IP, metaLabel + "os": asset.OS,
 	}
-}
-
-func groupOf(s collector.Target) targetGroup {
-	asset := s.Asset()
-	g := targetGroup{Targets: []string{addressOf(s)}, Labels: map[string]string{}}
-	for name, value := range map[string]string{
-		"account": s.Account, "uuid": s.UUID, "server": s.Name, "region": asset.Region, "instance_id": asset.InstanceID, "ip": asset.IP, "os": asset.OS,
-	} {
-		g.Labels[metaLabel+name] = value
+	for name, value := range t.Labels {
+		labels[metaLabel+"label_"+name] = value
 	}
-	for name, value := range s.Labels {
-		g.Labels[metaLabel+"label_"+name] = value
+	address := asset.IP
+	switch {
+	case address == "":
+		address = t.UUID
+	case strings.Contains(address, ":"): // IPv6 needs brackets before a port can be added
+		address = "[" + address + "]"
 	}
-	return g
+	return targetGroup{[]string{address}, labels}
 }

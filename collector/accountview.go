@@ -1,0 +1,178 @@
+package collector
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"aliyun_vulscan_exporter/collector/scan"
+	"aliyun_vulscan_exporter/internal/sas"
+)
+
+// AccountOverview is how an account fares.
+type AccountOverview struct {
+	Name              string         `json:"account"`
+	OK                int            `json:"servers_ok"`
+	Failing           int            `json:"servers_failing"`
+	Pending           int            `json:"servers_pending"`
+	Waiting           int            `json:"-"` // pending servers that polls will still come to
+	Refused           bool           `json:"refused"`
+	Accepted          bool           `json:"-"` // some call has succeeded
+	CallsUsed         float64        `json:"calls_per_second_used"`
+	CallsAllowed      float64        `json:"calls_per_second_allowed"`
+	CallsConfigured   float64        `json:"calls_per_second_configured"`
+	LagSeconds        float64        `json:"lag_seconds"`
+	LastError         *Problem       `json:"last_error"`
+	DiscoveryProblems []string       `json:"discovery_problems"` // why lists could not be read lately
+	Unread            int            `json:"-"`                  // lists that were not yet tried to read
+	Types             []TypeOverview `json:"types"`
+	IDs               string         `json:"ids"`
+	Tasks             []Task         `json:"tasks"`
+	TasksLeftOut      int            `json:"tasks_left_out"`
+}
+
+// TypeOverview counts the published subtasks of one type.
+type TypeOverview struct {
+	Type       string         `json:"type"`
+	ByStatus   map[string]int `json:"by_status"`
+	Succeeded  int            `json:"succeeded"`
+	Failing    int            `json:"failing"`
+	Superseded int            `json:"superseded"`
+	Stalled    int            `json:"stalled"`
+	Parts      Parts          `json:"-"`
+}
+
+// What becomes of a subtask is its status, as a place among scan.StatusNames, or one of these.
+const (
+	PartFailed   = len(scan.TypeTotals{}.ByStatus) // it has an error code that matters
+	partAnswered = PartFailed + 1                  // it did not succeed, but a newer scan answers it
+)
+
+// Parts counts each subtask once, by what became of it.
+type Parts [partAnswered + 1]int
+
+// PartNames returns the names of Parts.
+func PartNames() []string {
+	names := append(slices.Clone(scan.StatusNames()), "failed", "answered")
+	names[sas.StatusComplete] = "succeeded"
+	return names
+}
+
+// partOf returns what became of a subtask.
+func partOf(s *scan.Subtask) int {
+	switch place := scan.StatusPlace(s.Status); {
+	case s.Failing():
+		return PartFailed
+	case s.Superseded && (s.Code != "" || place != sas.StatusComplete):
+		return partAnswered
+	default:
+		return place
+	}
+}
+
+// Servers is the number of servers watched.
+func (a *AccountOverview) Servers() int { return a.OK + a.Failing + a.Pending }
+
+// Unfinished returns how many servers and lists are still waiting for their first poll. It is zero
+// for an account whose calls are refused, which is not polled.
+func (a *AccountOverview) Unfinished() (servers, lists int) {
+	if a.Refused {
+		return 0, 0
+	}
+	return a.Waiting, a.Unread
+}
+
+// Idle says why the account watches nothing; empty: it watches something.
+func (a *AccountOverview) Idle() string {
+	switch {
+	case a.Servers() == 0 && a.Unread > 0:
+		return "watches nothing yet: its lists are still to be read"
+	case a.Servers() == 0:
+		return "watches nothing: no server is configured or discovered"
+	case a.Pending == a.Servers() && a.Waiting == 0:
+		return "watches nothing: none of its servers has a task to ask for"
+	}
+	return ""
+}
+
+// Task is a task that is followed.
+type Task struct {
+	ID         string         `json:"task_id"`
+	Account    string         `json:"-"`
+	Source     string         `json:"source"`
+	Status     string         `json:"status"`
+	Ended      bool           `json:"ended"`
+	Progress   *float64       `json:"progress"` // from 0 to 1
+	Start      Time           `json:"start"`
+	ReadsList  bool           `json:"-"`       // the list of its servers is to be read
+	Servers    map[string]int `json:"servers"` // by the status of their scans, as the list has it
+	ListReadAt Time           `json:"list_read_at"`
+	ListError  string         `json:"list_error"`
+}
+
+func accountOf(a *scan.Account, totals *scan.Totals, parts map[string]Parts, now time.Time, step time.Duration) AccountOverview {
+	s := a.Status()
+	of := AccountOverview{
+		Name: a.Name, OK: totals.OK, Failing: totals.Failing, Pending: totals.Pending, Waiting: totals.Waiting, Refused: s.Refused,
+		Accepted:  totals.OK > 0 || !s.Found.Tasks.At.IsZero() || !s.Found.Servers.At.IsZero(),
+		CallsUsed: a.Calls.PerSecond(now), CallsAllowed: s.Allowed, CallsConfigured: s.Config.RequestsPerSecond, LagSeconds: s.Lag(now).Seconds(),
+		LastError: problemOf(s.Problem, step), DiscoveryProblems: []string{}, Unread: s.Unread,
+		Types: []TypeOverview{}, IDs: s.IDs, Tasks: tasksOf(a.Name, s), TasksLeftOut: s.Found.Tasks.LeftOut,
+	}
+	for _, err := range []error{s.Found.Tasks.Err, s.Found.Servers.Err} {
+		if err != nil {
+			of.DiscoveryProblems = append(of.DiscoveryProblems, err.Error())
+		}
+	}
+	for _, t := range totals.Types {
+		by, p := byName(scan.StatusNames(), t.ByStatus[:]), parts[t.Type]
+		of.Types = append(of.Types, TypeOverview{t.Type, by, p[sas.StatusComplete], p[PartFailed], p[partAnswered], t.Stalled, p})
+	}
+	return of
+}
+
+// byName returns counts by what they count.
+func byName(names []string, counts []int) map[string]int {
+	all := make(map[string]int)
+	for i, name := range names {
+		all[name] = counts[i]
+	}
+	return all
+}
+
+// tasksOf returns an account's tasks, each the newest first, those that run before others.
+func tasksOf(account string, s *scan.AccountStatus) []Task {
+	all := make([]Task, len(s.Found.Tasks.Items))
+	settings := s.Config.Discovery.Tasks
+	for i, t := range s.Found.Tasks.Items {
+		all[i] = Task{
+			ID: t.ID, Account: account, Source: t.Source, Status: t.Status, Ended: t.Ended(), Progress: reported(t.Progress), Start: Time{t.Start},
+			ReadsList: settings != nil && settings.ServerScans,
+		}
+		at := slices.IndexFunc(s.Lists, func(l scan.ListStatus) bool { return l.TaskID == t.ID })
+		if at < 0 {
+			continue
+		}
+		list := s.Lists[at]
+		all[i].ListReadAt = Time{list.At}
+		if list.Err != nil {
+			all[i].ListError = list.Err.Error()
+		}
+		if !list.At.IsZero() {
+			all[i].Servers = byName(scan.ServerScanNames(), list.ByStatus[:])
+		}
+	}
+	RunningFirst(all)
+	return all
+}
+
+// RunningFirst sorts tasks so that those that run stand before those that have ended.
+func RunningFirst(tasks []Task) {
+	place := func(t Task) int {
+		if t.Ended {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(tasks, func(a, b Task) int { return cmp.Compare(place(a), place(b)) })
+}

@@ -73,15 +73,6 @@ func partOf(s *scan.Subtask) int {
 // Servers is the number of servers watched.
 func (a *AccountOverview) Servers() int { return a.OK + a.Failing + a.Pending }
 
-// Unfinished returns how many servers and lists are still waiting for their first poll. It is zero
-// for an account whose calls are refused, which is not polled.
-func (a *AccountOverview) Unfinished() (servers, lists int) {
-	if a.Refused {
-		return 0, 0
-	}
-	return a.Waiting, a.Unread
-}
-
 // Idle says why the account watches nothing; empty: it watches something.
 func (a *AccountOverview) Idle() string {
 	switch {
@@ -110,8 +101,7 @@ type Task struct {
 	ListError  string         `json:"list_error"`
 }
 
-func accountOf(a *scan.Account, totals *scan.Totals, parts map[string]Parts, now time.Time, step time.Duration) AccountOverview {
-	s := a.Status()
+func accountOf(a *scan.Account, s *scan.AccountStatus, totals *scan.Totals, parts map[string]Parts, now time.Time, step time.Duration) AccountOverview {
 	of := AccountOverview{
 		Name: a.Name, OK: totals.OK, Failing: totals.Failing, Pending: totals.Pending, Waiting: totals.Waiting, Refused: s.Refused,
 		Accepted:  totals.OK > 0 || !s.Found.Tasks.At.IsZero() || !s.Found.Servers.At.IsZero(),

@@ -40,20 +40,13 @@ type server struct {
 type problem struct {
 	server
 	subtask *scan.Subtask
-}
-
-func (p problem) since() scan.Instant {
-	if p.subtask.Failing() {
-		return p.subtask.Changed
-	}
-	return p.subtask.StatusSince
+	since   scan.Instant
 }
 
 // Verdict returns an error if a server or list was not polled, or its poll failed. It is for
 // --once.
 func (o *Overview) Verdict() error {
-	for i := range o.Accounts {
-		a := &o.Accounts[i]
+	for _, a := range o.Accounts {
 		if len(a.DiscoveryProblems) > 0 {
 			return fmt.Errorf("account %q: not everything could be discovered: the log says why", a.Name)
 		}
@@ -95,8 +88,8 @@ func (c *Collector) Now() *Overview {
 	o, step := &Overview{made: c.clock.Now(), Accounts: []AccountOverview{}}, c.clock.Step()
 	o.At = Time{o.made.Add(step).Round(0)}
 	for _, a := range c.store.Load().Accounts {
-		totals, parts := &scan.Totals{}, make(map[string]Parts)
-		for _, typ := range a.Status().Types { // every type that is polled is shown
+		status, totals, parts := a.Status(), &scan.Totals{}, make(map[string]Parts)
+		for _, typ := range status.Types { // every type that is polled is shown
 			totals.Type(typ)
 		}
 		for _, g := range a.Groups() {
@@ -105,9 +98,9 @@ func (c *Collector) Now() *Overview {
 				o.add(server{a, v}, parts)
 			}
 		}
-		o.Accounts = append(o.Accounts, accountOf(a, totals, parts, o.made, step))
+		o.Accounts = append(o.Accounts, accountOf(a, status, totals, parts, o.made, step))
 	}
-	slices.SortStableFunc(o.problems, func(a, b problem) int { return cmp.Compare(a.since(), b.since()) })
+	slices.SortStableFunc(o.problems, func(a, b problem) int { return cmp.Compare(a.since, b.since) })
 	return o
 }
 
@@ -123,8 +116,10 @@ func (o *Overview) add(s server, parts map[string]Parts) {
 		of := parts[t.Type]
 		of[partOf(t)]++
 		parts[t.Type] = of
-		if t.Failing() || s.Stalled(t) {
-			o.problems = append(o.problems, problem{s, t})
+		if t.Failing() {
+			o.problems = append(o.problems, problem{s, t, t.Changed})
+		} else if s.Stalled(t) {
+			o.problems = append(o.problems, problem{s, t, t.StatusSince})
 		}
 	}
 }

@@ -6,7 +6,11 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/url"
+	"path"
+	"regexp"
 	"runtime"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/go-kit/log"
@@ -67,7 +71,9 @@ func New(o Options) (http.Handler, error) {
 		mux.Handle("GET "+path, serve)
 		mux.HandleFunc("GET "+path+"/{$}", withoutSlash)
 	}
-	metrics := expose.Handler(expose.Options{Scrape: o.Scrape, Others: o.Others, Failed: h.scrapeFailed})
+	metrics := expose.Handler(expose.Options{Scrape: o.Scrape, Others: o.Others, Failed: func(err error) {
+		level.Error(o.Logger).Log("msg", "scrape failed in part", "err", err)
+	}})
 	if o.MaxRequests > 0 {
 		metrics = atMost(o.MaxRequests, ", or raise --web.max-requests")(metrics)
 	}
@@ -102,11 +108,7 @@ func New(o Options) (http.Handler, error) {
 
 func (h *handler) config(w http.ResponseWriter, r *http.Request) {
 	text, err := h.ScrubbedConfig()
-	if err != nil {
-		send(w, r, http.StatusInternalServerError, plain, []byte("the configuration cannot be shown\n"))
-		return
-	}
-	send(w, r, http.StatusOK, "text/yaml; charset=utf-8", text)
+	send(w, r, http.StatusOK, "text/yaml; charset=utf-8", text, err)
 }
 
 // readiness says whether every server was polled once, or tried.
@@ -116,8 +118,10 @@ func (h *handler) readiness(w http.ResponseWriter, _ *http.Request) {
 		if why := a.Idle(); why != "" {
 			idle = fmt.Appendf(idle, "account %q: %s\n", a.Name, why)
 		}
-		toPoll, toRead := a.Unfinished()
-		waiting, servers, lists = waiting+toPoll, servers+a.Servers(), lists+toRead
+		servers += a.Servers()
+		if !a.Refused { // else it is not polled
+			waiting, lists = waiting+a.Waiting, lists+a.Unread
+		}
 	}
 	if waiting+lists == 0 {
 		h.ready.Store(true)
@@ -145,13 +149,62 @@ func (h *handler) reload(w http.ResponseWriter, _ *http.Request) {
 	writeText(w, http.StatusOK, "reloaded\n")
 }
 
-// scrapeFailed logs what could not be exposed.
-func (h *handler) scrapeFailed(err error) {
-	level.Error(h.Logger).Log("msg", "scrape failed in part", "err", err)
-}
-
 func writeText(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", plain)
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text))
+}
+
+// link makes a path of ours one that others use, who may come through a proxy.
+func (h *handler) link(to string) string {
+	base := h.RoutePrefix
+	if h.ExternalURL != nil {
+		base = h.ExternalURL.Path
+	}
+	return strings.TrimSuffix(base, "/") + to
+}
+
+// below serves everything under the route prefix, as Prometheus does: the root, and the prefix
+// itself, then lead to where others find the landing page.
+func (h *handler) below(prefix string, all http.Handler) http.Handler {
+	if prefix == "" || prefix == "/" {
+		return all
+	}
+	mux, landing := http.NewServeMux(), http.RedirectHandler(h.link("/"), http.StatusFound)
+	mux.Handle(prefix+"/", http.StripPrefix(prefix, all))
+	mux.Handle(prefix, landing)
+	mux.Handle("/{$}", landing)
+	return mux
+}
+
+// withoutSlash leads from a page's path with a slash at its end to the page. The way is relative,
+// so that it holds behind any proxy.
+func withoutSlash(w http.ResponseWriter, r *http.Request) {
+	to := "../" + path.Base(r.URL.Path)
+	if r.URL.RawQuery != "" {
+		to += "?" + r.URL.RawQuery
+	}
+	w.Header().Set("Location", to)
+	writeText(w, http.StatusFound, "the page is where the path has no slash at its end\n")
+}
+
+// plainPath is a path that means the same as a pattern, in HTML and in a URL.
+var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
+
+// PlainPath says whether a path has a slash before each of its parts, none at its end, and nothing
+// in it that a URL escapes or that stands for another path.
+func PlainPath(given string) bool { return plainPath.MatchString(given) && path.Clean(given) == given }
+
+// CheckTelemetryPath refuses a path for the metrics that is not plain, or is another page's.
+func CheckTelemetryPath(telemetry string) error {
+	taken := []string{"/", "/status", "/status/server", "/api/v1/status", "/api/v1/status/server", "/config", "/sd", "/-/healthy", "/-/ready", "/-/reload"}
+	switch {
+	case !strings.HasPrefix(telemetry, "/"):
+		return fmt.Errorf("--web.telemetry-path=%q: it must begin with /", telemetry)
+	case slices.Contains(taken, telemetry) || strings.HasPrefix(telemetry, "/debug/pprof"):
+		return fmt.Errorf("--web.telemetry-path=%q: another page is there; use /metrics", telemetry)
+	case !PlainPath(telemetry):
+		return fmt.Errorf("--web.telemetry-path=%q: it must be a plain path such as /metrics", telemetry)
+	}
+	return nil
 }

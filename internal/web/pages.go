@@ -99,19 +99,19 @@ func span(seconds float64) string {
 // show renders a page. Nothing is sent before all of it is rendered.
 func (h *handler) show(w http.ResponseWriter, r *http.Request, status int, name string, data any) {
 	var b bytes.Buffer
-	if err := h.pages[name].Execute(&b, data); err != nil {
-		send(w, r, http.StatusInternalServerError, plain, []byte("the page cannot be shown\n"))
-		return
-	}
-	send(w, r, status, "text/html; charset=utf-8", b.Bytes())
+	err := h.pages[name].Execute(&b, data)
+	send(w, r, status, "text/html; charset=utf-8", b.Bytes(), err)
 }
 
 // plain is the content type of texts.
 const plain = "text/plain; charset=utf-8"
 
-// send answers with a text, gzipped for clients that take that. An error of writing is the
-// client's: it has gone, or reads too slowly.
-func send(w http.ResponseWriter, r *http.Request, status int, kind string, text []byte) {
+// send answers with a text, gzipped for clients that take that, or 500 if the text could not be
+// made. An error of writing is the client's: it has gone, or reads too slowly.
+func send(w http.ResponseWriter, r *http.Request, status int, kind string, text []byte, err error) {
+	if err != nil {
+		status, kind, text = http.StatusInternalServerError, plain, []byte("the answer cannot be shown\n")
+	}
 	w.Header().Set("Content-Type", kind)
 	w.Header().Add("Vary", "Accept-Encoding")
 	if !expose.AcceptsGzip(r.Header) {

@@ -126,15 +126,10 @@ func (o *Overview) add(s server, parts map[string]Parts) {
 
 // Filter selects what to show of an Overview.
 type Filter struct {
-	// Account is one account's name; empty: all.
-	Account string
-	// Search is a part of what is shown of a server or subtask: name, UUID, task ID, error code.
-	// Case does not matter.
-	Search string
-	// State is that of servers: ok, failing or pending; empty: all.
-	State string
-	// Page counts from 1, Limit is how many lines a page has.
-	Page, Limit int
+	Account     string // an account's name; empty: all
+	Search      string // a part of what is shown of a server or subtask, such as a name or code, in any case
+	State       string // of servers: ok, failing or pending; empty: any
+	Page, Limit int    // Page counts from 1, Limit is how many lines a page has
 }
 
 // List is a page of a list that has Total lines.

@@ -23,33 +23,20 @@ import (
 
 // Options configure the handler. All functions must be safe for concurrent use.
 type Options struct {
-	// Scrape returns the metrics of accounts, servers and subtasks, and Others gathers all other
-	// metrics.
-	Scrape func(expose.Encoding) *expose.Scrape
-	Others prometheus.Gatherer
-	// Overview tells what is known of every server and subtask.
-	Overview func() *collector.Overview
-	// Targets returns the watched servers.
-	Targets func() []collector.Target
-	// ScrubbedConfig returns the running configuration without secrets, as YAML.
-	ScrubbedConfig func() ([]byte, error)
-	// Reload loads the configuration anew, or changes nothing.
-	Reload func() error
-	// RoutePrefix is the path that all paths are below; empty or "/": none.
-	RoutePrefix string
-	// ExternalURL is where others find the route prefix; nil: where it is.
-	ExternalURL *url.URL
-	// ListenAddresses are those of the command line; Serve sets them.
-	ListenAddresses []string
-	// TelemetryPath is where the exposition is, such as /metrics.
-	TelemetryPath string
-	// MaxRequests bounds concurrent scrapes; 0 is no bound.
-	MaxRequests int
-	// Lifecycle allows /-/reload, Pprof serves /debug/pprof/.
-	Lifecycle, Pprof bool
-	// Version is shown on the landing page.
-	Version string
-	Logger  log.Logger
+	Scrape           func(expose.Encoding) *expose.Scrape // metrics of accounts, servers and subtasks
+	Others           prometheus.Gatherer                  // all other metrics
+	Overview         func() *collector.Overview           // what is known of every server and subtask
+	Targets          func() []collector.Target            // the watched servers
+	ScrubbedConfig   func() ([]byte, error)               // the running configuration as YAML, without secrets
+	Reload           func() error                         // loads the configuration anew, or changes nothing
+	RoutePrefix      string                               // what all paths are below; empty or "/": nothing
+	ExternalURL      *url.URL                             // where others find the route prefix; nil: where it is
+	ListenAddresses  []string                             // of the command line; Serve sets them
+	TelemetryPath    string                               // where the exposition is, such as /metrics
+	MaxRequests      int                                  // bounds concurrent scrapes; 0: no bound
+	Lifecycle, Pprof bool                                 // allow /-/reload, serve /debug/pprof/
+	Version          string                               // for the landing page
+	Logger           log.Logger
 }
 
 // handler is the state behind the paths.

@@ -7,14 +7,10 @@ import (
 )
 
 const (
-	// maxLists bounds the answers of /sd under way: each holds all servers.
-	maxLists = 4
-	// maxWaiting bounds the requests that wait for a page.
-	maxWaiting = 200
-	// stuckAfter is how long a client may take to read writeChunk bytes of an answer.
-	stuckAfter = 30 * time.Second
-	// writeChunk bytes of an answer are written at a time.
-	writeChunk = 32 << 10
+	maxLists   = 4                // answers of /sd under way: each holds all servers
+	maxWaiting = 200              // requests that wait for a page
+	stuckAfter = 30 * time.Second // how long a client may take to read writeChunk bytes of an answer
+	writeChunk = 32 << 10         // bytes of an answer that are written at a time
 )
 
 // limiter lets handlers serve so many requests at a time. So many others wait for their turn, and

@@ -16,13 +16,10 @@ import (
 )
 
 const (
-	// perPage is how many lines a page's list has; JSON may ask for mostPerPage.
-	perPage     = 50
-	mostPerPage = 500
-	// maxSearch is the longest text that is searched for.
-	maxSearch = 200
-	// maxPage keeps arithmetic from overflowing; no list has so many pages.
-	maxPage = 1_000_000
+	perPage     = 50        // lines that a page's list has
+	mostPerPage = 500       // and that JSON may ask for
+	maxSearch   = 200       // bytes of a text that is searched for
+	maxPage     = 1_000_000 // no list has so many pages; arithmetic must not overflow
 )
 
 // states are what servers can be searched by.

@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"aliyun_vulscan_exporter/collector/scan"
+	"aliyun_vulscan_exporter/internal/sas"
 )
 
 const (
@@ -30,6 +30,70 @@ type Overview struct {
 	problems []problem // the longest first
 }
 
+// AccountOverview is how an account fares.
+type AccountOverview struct {
+	Name              string         `json:"account"`
+	OK                int            `json:"servers_ok"`
+	Failing           int            `json:"servers_failing"`
+	Pending           int            `json:"servers_pending"`
+	Waiting           int            `json:"-"` // pending servers that polls will still come to
+	Refused           bool           `json:"refused"`
+	Accepted          bool           `json:"-"` // some call has succeeded
+	CallsUsed         float64        `json:"calls_per_second_used"`
+	CallsAllowed      float64        `json:"calls_per_second_allowed"`
+	CallsConfigured   float64        `json:"calls_per_second_configured"`
+	LagSeconds        float64        `json:"lag_seconds"`
+	LastError         *Problem       `json:"last_error"`
+	DiscoveryProblems []string       `json:"discovery_problems"` // why lists could not be read lately
+	Unread            int            `json:"-"`                  // lists that were not yet tried to read
+	Types             []TypeOverview `json:"types"`
+	IDs               string         `json:"ids"`
+	Tasks             []Task         `json:"tasks"`
+	TasksLeftOut      int            `json:"tasks_left_out"`
+}
+
+// TypeOverview counts the published subtasks of one type.
+type TypeOverview struct {
+	Type       string         `json:"type"`
+	ByStatus   map[string]int `json:"by_status"`
+	Succeeded  int            `json:"succeeded"`
+	Failing    int            `json:"failing"`
+	Superseded int            `json:"superseded"`
+	Stalled    int            `json:"stalled"`
+	Parts      Parts          `json:"-"`
+}
+
+// What becomes of a subtask is its status, as a place among scan.StatusNames, or one of these.
+const (
+	PartFailed   = len(scan.TypeTotals{}.ByStatus) // it has an error code that matters
+	partAnswered = PartFailed + 1                  // it did not succeed, but a newer scan answers it
+)
+
+// Parts counts each subtask once, by what became of it.
+type Parts [partAnswered + 1]int
+
+// PartNames returns the names of Parts.
+func PartNames() []string {
+	names := append(slices.Clone(scan.StatusNames()), "failed", "answered")
+	names[sas.StatusComplete] = "succeeded"
+	return names
+}
+
+// Task is a task that is followed.
+type Task struct {
+	ID         string         `json:"task_id"`
+	Account    string         `json:"-"`
+	Source     string         `json:"source"`
+	Status     string         `json:"status"`
+	Ended      bool           `json:"ended"`
+	Progress   *float64       `json:"progress"` // from 0 to 1
+	Start      Time           `json:"start"`
+	ReadsList  bool           `json:"-"`       // the list of its servers is to be read
+	Servers    map[string]int `json:"servers"` // by the status of their scans, as the list has it
+	ListReadAt Time           `json:"list_read_at"`
+	ListError  string         `json:"list_error"`
+}
+
 // server is a watched server at the moment of the Overview.
 type server struct {
 	account *scan.Account
@@ -41,6 +105,22 @@ type problem struct {
 	server
 	subtask *scan.Subtask
 	since   scan.Instant
+}
+
+// Servers is the number of servers watched.
+func (a *AccountOverview) Servers() int { return a.OK + a.Failing + a.Pending }
+
+// Idle says why the account watches nothing; empty: it watches something.
+func (a *AccountOverview) Idle() string {
+	switch {
+	case a.Servers() == 0 && a.Unread > 0:
+		return "watches nothing yet: its lists are still to be read"
+	case a.Servers() == 0:
+		return "watches nothing: no server is configured or discovered"
+	case a.Pending == a.Servers() && a.Waiting == 0:
+		return "watches nothing: none of its servers has a task to ask for"
+	}
+	return ""
 }
 
 // Verdict returns an error if a server or list was not polled, or its poll failed. It is for
@@ -88,25 +168,45 @@ func (c *Collector) Now() *Overview {
 	o, step := &Overview{made: c.clock.Now(), Accounts: []AccountOverview{}}, c.clock.Step()
 	o.At = Time{o.made.Add(step).Round(0)}
 	for _, a := range c.store.Load().Accounts {
-		status, totals, parts := a.Status(), &scan.Totals{}, make(map[string]Parts)
-		for _, typ := range status.Types { // every type that is polled is shown
-			totals.Type(typ)
-		}
-		for _, g := range a.Groups() {
-			for v := range g.Load().Views(scan.InstantOf(o.made), step) {
-				totals.Count(v)
-				o.add(server{a, v}, parts)
-			}
-		}
-		o.Accounts = append(o.Accounts, accountOf(a, status, totals, parts, o.made, step))
+		o.addAccount(a, step)
 	}
 	slices.SortStableFunc(o.problems, func(a, b problem) int { return cmp.Compare(a.since, b.since) })
 	return o
 }
 
-// add adds a server, and counts its subtasks by type. Those that are too old to be published are
-// left out.
-func (o *Overview) add(s server, parts map[string]Parts) {
+func (o *Overview) addAccount(a *scan.Account, step time.Duration) {
+	s, totals, parts := a.Status(), &scan.Totals{}, make(map[string]Parts)
+	for _, typ := range s.Types { // every type that is polled is shown
+		totals.Type(typ)
+	}
+	for _, g := range a.Groups() {
+		for v := range g.Load().Views(scan.InstantOf(o.made), step) {
+			totals.Count(v)
+			o.addServer(server{a, v}, parts)
+		}
+	}
+	of := AccountOverview{
+		Name: a.Name, OK: totals.OK, Failing: totals.Failing, Pending: totals.Pending, Waiting: totals.Waiting, Refused: s.Refused,
+		Accepted:  totals.OK > 0 || !s.Found.Tasks.At.IsZero() || !s.Found.Servers.At.IsZero(),
+		CallsUsed: a.Calls.PerSecond(o.made), CallsAllowed: s.Allowed, CallsConfigured: s.Config.RequestsPerSecond, LagSeconds: s.Lag(o.made).Seconds(),
+		LastError: problemOf(s.Problem, step), DiscoveryProblems: []string{}, Unread: s.Unread,
+		Types: []TypeOverview{}, IDs: s.IDs, Tasks: tasksOf(a.Name, s), TasksLeftOut: s.Found.Tasks.LeftOut,
+	}
+	for _, err := range []error{s.Found.Tasks.Err, s.Found.Servers.Err} {
+		if err != nil {
+			of.DiscoveryProblems = append(of.DiscoveryProblems, err.Error())
+		}
+	}
+	for _, t := range totals.Types {
+		by, p := byName(scan.StatusNames(), t.ByStatus[:]), parts[t.Type]
+		of.Types = append(of.Types, TypeOverview{t.Type, by, p[sas.StatusComplete], p[PartFailed], p[partAnswered], t.Stalled, p})
+	}
+	o.Accounts = append(o.Accounts, of)
+}
+
+// addServer adds a server, and counts its subtasks by type. Those that are too old to be published
+// are left out.
+func (o *Overview) addServer(s server, parts map[string]Parts) {
 	o.servers = append(o.servers, s)
 	if s.Stale() {
 		return
@@ -124,69 +224,54 @@ func (o *Overview) add(s server, parts map[string]Parts) {
 	}
 }
 
-// Filter selects what to show of an Overview.
-type Filter struct {
-	Account     string // an account's name; empty: all
-	Search      string // a part of what is shown of a server or subtask, such as a name or code, in any case
-	State       string // of servers: ok, failing or pending; empty: any
-	Page, Limit int    // Page counts from 1, Limit is how many lines a page has
-}
-
-// List is a page of a list that has Total lines.
-type List[T any] struct {
-	Total int `json:"total"`
-	Page  int `json:"page"`
-	Limit int `json:"limit"`
-	Items []T `json:"items"`
-}
-
-// Problems returns the subtasks that fail or stall, the longest first. State is not looked at.
-func (o *Overview) Problems(f Filter) List[Scan] {
-	fits := func(p problem) bool { return f.fits(p.server, p.subtask.TaskID, p.subtask.Code) }
-	return listOf(f, o.problems, fits, func(p problem) Scan { return scanOf(p.server, p.subtask) })
-}
-
-// Servers returns the watched servers.
-func (o *Overview) Servers(f Filter) List[Server] {
-	fits := func(s server) bool { return (f.State == "" || f.State == s.State(s.Refused)) && f.fits(s) }
-	return listOf(f, o.servers, fits, serverOf)
-}
-
-// Server returns one server; the UUID's case does not matter.
-func (o *Overview) Server(account, uuid string) (*Detail, bool) {
-	key := scan.KeyOf(uuid)
-	at := slices.IndexFunc(o.servers, func(s server) bool { return s.account.Name == account && s.Target.Key() == key })
-	if at < 0 {
-		return nil, false
+// partOf returns what became of a subtask.
+func partOf(s *scan.Subtask) int {
+	switch place := scan.StatusPlace(s.Status); {
+	case s.Failing():
+		return PartFailed
+	case s.Superseded && (s.Code != "" || place != sas.StatusComplete):
+		return partAnswered
+	default:
+		return place
 	}
-	return detailOf(o.servers[at]), true
 }
 
-// listOf returns the filter's page of the entries that fit, as they are shown.
-func listOf[E, T any](f Filter, all []E, fits func(E) bool, show func(E) T) List[T] {
-	list := List[T]{Page: f.Page, Limit: f.Limit, Items: []T{}}
-	for _, e := range all {
-		if !fits(e) {
+// byName returns counts by what they count.
+func byName(names []string, counts []int) map[string]int {
+	all := make(map[string]int)
+	for i, name := range names {
+		all[name] = counts[i]
+	}
+	return all
+}
+
+// tasksOf returns an account's tasks, each the newest first, those that run before others.
+func tasksOf(account string, s *scan.AccountStatus) []Task {
+	all := make([]Task, len(s.Found.Tasks.Items))
+	settings := s.Config.Discovery.Tasks
+	for i, t := range s.Found.Tasks.Items {
+		all[i] = Task{
+			ID: t.ID, Account: account, Source: t.Source, Status: t.Status, Ended: t.Ended(), Progress: reported(t.Progress), Start: Time{t.Start},
+			ReadsList: settings != nil && settings.ServerScans,
+		}
+		at := slices.IndexFunc(s.Lists, func(l scan.ListStatus) bool { return l.TaskID == t.ID })
+		if at < 0 {
 			continue
 		}
-		if n := list.Total - (f.Page-1)*f.Limit; n >= 0 && n < f.Limit {
-			list.Items = append(list.Items, show(e))
+		list := s.Lists[at]
+		all[i].ListReadAt = Time{list.At}
+		if list.Err != nil {
+			all[i].ListError = list.Err.Error()
 		}
-		list.Total++
+		if !list.At.IsZero() {
+			all[i].Servers = byName(scan.ServerScanNames(), list.ByStatus[:])
+		}
 	}
-	return list
+	RunningFirst(all)
+	return all
 }
 
-// fits reports whether a server is of the filter's account, and what it searches for is in what
-// names the server, or in one of these texts.
-func (f Filter) fits(s server, texts ...string) bool {
-	if f.Account != "" && f.Account != s.account.Name {
-		return false
-	}
-	if f.Search == "" {
-		return true
-	}
-	search, asset := strings.ToLower(f.Search), s.Target.Asset()
-	has := func(text string) bool { return strings.Contains(strings.ToLower(text), search) }
-	return has(s.Target.Name) || has(s.Target.UUID) || has(asset.InstanceID) || has(asset.IP) || slices.ContainsFunc(texts, has)
+// RunningFirst sorts tasks so that those that run stand before those that have ended.
+func RunningFirst(tasks []Task) {
+	slices.SortStableFunc(tasks, func(a, b Task) int { return cmp.Compare(boolean(a.Ended), boolean(b.Ended)) })
 }

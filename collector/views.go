@@ -3,6 +3,7 @@ package collector
 import (
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"aliyun_vulscan_exporter/collector/scan"
@@ -17,6 +18,22 @@ func (t Time) MarshalJSON() ([]byte, error) {
 		return []byte("null"), nil
 	}
 	return t.UTC().MarshalJSON()
+}
+
+// Filter selects what to show of an Overview.
+type Filter struct {
+	Account     string // an account's name; empty: all
+	Search      string // a part of what is shown of a server or subtask, such as a name or code, in any case
+	State       string // of servers: ok, failing or pending; empty: any
+	Page, Limit int    // Page counts from 1, Limit is how many lines a page has
+}
+
+// List is a page of a list that has Total lines.
+type List[T any] struct {
+	Total int `json:"total"`
+	Page  int `json:"page"`
+	Limit int `json:"limit"`
+	Items []T `json:"items"`
 }
 
 // Target is a server that is watched.
@@ -125,6 +142,57 @@ func (c *Collector) Targets() []Target {
 		}
 	}
 	return list
+}
+
+// Problems returns the subtasks that fail or stall, the longest first. State is not looked at.
+func (o *Overview) Problems(f Filter) List[Scan] {
+	fits := func(p problem) bool { return f.fits(p.server, p.subtask.TaskID, p.subtask.Code) }
+	return listOf(f, o.problems, fits, func(p problem) Scan { return scanOf(p.server, p.subtask) })
+}
+
+// Servers returns the watched servers.
+func (o *Overview) Servers(f Filter) List[Server] {
+	fits := func(s server) bool { return (f.State == "" || f.State == s.State(s.Refused)) && f.fits(s) }
+	return listOf(f, o.servers, fits, serverOf)
+}
+
+// Server returns one server; the UUID's case does not matter.
+func (o *Overview) Server(account, uuid string) (*Detail, bool) {
+	key := scan.KeyOf(uuid)
+	at := slices.IndexFunc(o.servers, func(s server) bool { return s.account.Name == account && s.Target.Key() == key })
+	if at < 0 {
+		return nil, false
+	}
+	return detailOf(o.servers[at]), true
+}
+
+// listOf returns the filter's page of the entries that fit, as they are shown.
+func listOf[E, T any](f Filter, all []E, fits func(E) bool, show func(E) T) List[T] {
+	list := List[T]{Page: f.Page, Limit: f.Limit, Items: []T{}}
+	for _, e := range all {
+		if !fits(e) {
+			continue
+		}
+		if n := list.Total - (f.Page-1)*f.Limit; n >= 0 && n < f.Limit {
+			list.Items = append(list.Items, show(e))
+		}
+		list.Total++
+	}
+	return list
+}
+
+// fits reports whether a server is of the filter's account, and what it searches for is in what
+// names the server, or in one of these texts.
+func (f Filter) fits(s server, texts ...string) bool {
+	if f.Account != "" && f.Account != s.account.Name {
+		return false
+	}
+	if f.Search == "" {
+		return true
+	}
+	search, asset := strings.ToLower(f.Search), s.Target.Asset()
+	has := func(text string) bool { return strings.Contains(strings.ToLower(text), search) }
+	return has(s.Target.Name) || has(s.Target.UUID) || has(asset.InstanceID) || has(asset.IP) || slices.ContainsFunc(texts, has)
 }
 
 // when converts an instant to a time of the system's clock.

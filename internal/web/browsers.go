@@ -69,9 +69,5 @@ func isLocal(r *http.Request) bool {
 
 // hostName returns the name or address in HOST[:PORT], in lower case.
 func hostName(hostPort string) string {
-	host, _, err := net.SplitHostPort(hostPort)
-	if err != nil {
-		host = strings.Trim(hostPort, "[]")
-	}
-	return strings.TrimSuffix(strings.ToLower(host), ".")
+	return strings.TrimSuffix(strings.ToLower((&url.URL{Host: hostPort}).Hostname()), ".")
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// maxBodyBytes bounds what a request may send: nothing here reads a body.
+// maxBodyBytes bounds what a request may send: only profiles read it, and little.
 const maxBodyBytes = 64 << 10
 
 // secure sets the headers that keep browsers from doing anything with an answer but show it, in one

@@ -11,21 +11,16 @@ import (
 	"aliyun_vulscan_exporter/internal/sas"
 )
 
-const (
-	// overviewAge is how old an Overview may be. However many people read pages, their content is
-	// gathered only once in this time.
-	overviewAge = time.Second
-	// overviewHeld is how long an Overview is kept for the next reader. It is short, because an
-	// Overview keeps old records from being freed.
-	overviewHeld = 10 * time.Second
-)
+// overviewAge is how old an Overview may be. However many people read pages, their content is
+// gathered only once in this time. Then it is dropped, because it keeps old records from being
+// freed.
+const overviewAge = time.Second
 
 // Overview is what is known of all accounts at one moment, for the pages. It must not be changed.
 type Overview struct {
 	At       Time
 	Accounts []AccountOverview // in the configuration's order
 
-	made     time.Time // by the clock of the process
 	servers  []server
 	problems []problem // the longest first
 }
@@ -148,39 +143,37 @@ func (c *Collector) Overview() *Overview {
 	k := &c.overviews
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.last != nil && c.clock.Now().Sub(k.last.made) < overviewAge {
-		return k.last
-	}
-	o := c.Now()
-	k.last = o
-	time.AfterFunc(overviewHeld, func() {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		if k.last == o {
+	if k.last == nil {
+		k.last = c.Now()
+		time.AfterFunc(overviewAge, func() {
+			k.mu.Lock()
+			defer k.mu.Unlock()
 			k.last = nil
-		}
-	})
-	return o
+		})
+	}
+	return k.last
 }
 
 // Now returns what is known at this very moment.
 func (c *Collector) Now() *Overview {
-	o, step := &Overview{made: c.clock.Now(), Accounts: []AccountOverview{}}, c.clock.Step()
-	o.At = Time{o.made.Add(step).Round(0)}
+	now, step := c.clock.Now(), c.clock.Step()
+	o := &Overview{At: Time{now.Add(step).Round(0)}, Accounts: []AccountOverview{}}
 	for _, a := range c.store.Load().Accounts {
-		o.addAccount(a, step)
+		o.addAccount(a, now, step)
 	}
 	slices.SortStableFunc(o.problems, func(a, b problem) int { return cmp.Compare(a.since, b.since) })
 	return o
 }
 
-func (o *Overview) addAccount(a *scan.Account, step time.Duration) {
+// addAccount adds what is known of an account now, by the clock of the process, which the system's
+// is step ahead of.
+func (o *Overview) addAccount(a *scan.Account, now time.Time, step time.Duration) {
 	s, totals, parts := a.Status(), &scan.Totals{}, make(map[string]Parts)
 	for _, typ := range s.Types { // every type that is polled is shown
 		totals.Type(typ)
 	}
 	for _, g := range a.Groups() {
-		for v := range g.Load().Views(scan.InstantOf(o.made), step) {
+		for v := range g.Load().Views(scan.InstantOf(now), step) {
 			totals.Count(v)
 			o.addServer(server{a, v}, parts)
 		}
@@ -188,7 +181,7 @@ func (o *Overview) addAccount(a *scan.Account, step time.Duration) {
 	of := AccountOverview{
 		Name: a.Name, OK: totals.OK, Failing: totals.Failing, Pending: totals.Pending, Waiting: totals.Waiting, Refused: s.Refused,
 		Accepted:  totals.OK > 0 || !s.Found.Tasks.At.IsZero() || !s.Found.Servers.At.IsZero(),
-		CallsUsed: a.Calls.PerSecond(o.made), CallsAllowed: s.Allowed, CallsConfigured: s.Config.RequestsPerSecond, LagSeconds: s.Lag(o.made).Seconds(),
+		CallsUsed: a.Calls.PerSecond(now), CallsAllowed: s.Allowed, CallsConfigured: s.Config.RequestsPerSecond, LagSeconds: s.Lag(now).Seconds(),
 		LastError: problemOf(s.Problem, step), DiscoveryProblems: []string{}, Unread: s.Unread,
 		Types: []TypeOverview{}, IDs: s.IDs, Tasks: tasksOf(a.Name, s), TasksLeftOut: s.Found.Tasks.LeftOut,
 	}

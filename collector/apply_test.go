@@ -16,6 +16,7 @@ const everything = "subtask_status subtask_error subtask_errors_total subtask_la
 	"server_last_success_timestamp_seconds server_info"
 
 func TestServerThatLeavesTheConfigurationLeavesTheMetrics(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.says(1, "t/cve/4/A")
@@ -36,6 +37,7 @@ func TestServerThatLeavesTheConfigurationLeavesTheMetrics(t *testing.T) {
 }
 
 func TestAccountThatLeavesTheConfigurationLeavesTheMetrics(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.says(1, "t/cve/4/A")
@@ -54,6 +56,7 @@ func TestAccountThatLeavesTheConfigurationLeavesTheMetrics(t *testing.T) {
 }
 
 func TestServerThatStaysKeepsItsValuesAndCounters(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		more, server string // of the new configuration
 		polledAnew   bool
@@ -87,6 +90,7 @@ func TestServerThatStaysKeepsItsValuesAndCounters(t *testing.T) {
 }
 
 func TestUnchangedAccountIsNotDisturbed(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		var canceled atomic.Int64
 		slow := func(w http.ResponseWriter, r *simulator.Request) bool {
@@ -115,6 +119,7 @@ func TestUnchangedAccountIsNotDisturbed(t *testing.T) {
 
 // A call that a reload cuts short is no failure of the server, and is made again.
 func TestCallCutShortByAReloadIsMadeAgain(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		w := startWorld(t, simulator.Options{Latency: 5 * time.Second}, yamlOf(yamlAccount("main", "", serverYAML(1))))
 		pass(time.Second)
@@ -127,6 +132,7 @@ func TestCallCutShortByAReloadIsMadeAgain(t *testing.T) {
 }
 
 func TestServersCarryTheUnionOfLabels(t *testing.T) {
+	t.Parallel()
 	info := func(server int, values string) string {
 		return labelled("server_info", `,`+values+`uuid="`+uuid(server)+`"`, 1)
 	}
@@ -144,6 +150,7 @@ func TestServersCarryTheUnionOfLabels(t *testing.T) {
 
 // Wherever a name sorts among the others: before account, between them, behind.
 func TestLabelsMayHaveAnyLegalName(t *testing.T) {
+	t.Parallel()
 	for _, names := range [][]string{{"Team"}, {"A", "zzz", "b"}, {"_x", "Zone", "accounts"}, {"uui", "uuids", "serve", "i", "o", "re"}, {"T", "t", "TT", "a1"}} {
 		t.Run(strings.Join(names, " "), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {

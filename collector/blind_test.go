@@ -9,6 +9,7 @@ import (
 )
 
 func TestRefusedAccountFailsAtOnce(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		f, s := &refusing{}, newScript()
 		for i := range 80 {
@@ -23,9 +24,9 @@ func TestRefusedAccountFailsAtOnce(t *testing.T) {
 		wantEqual(t, "up, refused", w.value("server_up", "account=main"), 0)
 		wantEqual(t, "failing, refused", w.value("servers", "account=main", "state=failing"), 80)
 		wantEqual(t, "ok, refused", w.value("servers", "account=main", "state=ok"), 0)
-		servers, all := w.overview().Servers(noFilter)
-		wantEqual(t, "of all", all, 81)
-		wantEqual(t, "on pages", servers[77].State, "failing")
+		servers := w.overview().Servers(noFilter)
+		wantEqual(t, "of all", servers.Total, 81)
+		wantEqual(t, "on pages", servers.Items[77].State, "failing")
 
 		pass(9 * time.Minute) // nothing stalls that was not seen to
 		wantEqual(t, "stalled, refused for minutes", w.value("subtasks_stalled"), 0)
@@ -44,6 +45,7 @@ func TestRefusedAccountFailsAtOnce(t *testing.T) {
 
 // Servers that were never polled fail too: they are not pending.
 func TestAccountThatIsRefusedFromTheStartFailsAtOnce(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		f := &refusing{}
 		f.set(403, "NoPermission")
@@ -58,6 +60,7 @@ func TestAccountThatIsRefusedFromTheStartFailsAtOnce(t *testing.T) {
 // The quota is far too small for the servers. Those that wait for longer than stall_after stay
 // stalled, or not, as they were.
 func TestServersThatAreNotSeenDoNotStall(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		for i := range 10 {

@@ -57,6 +57,7 @@ var clockSteps = map[string]time.Duration{
 }
 
 func TestStepsOfTheClockChangeNoDuration(t *testing.T) {
+	t.Parallel()
 	for name, step := range clockSteps {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -89,6 +90,7 @@ func TestStepsOfTheClockChangeNoDuration(t *testing.T) {
 }
 
 func TestPagesGoByTheSystemsClock(t *testing.T) {
+	t.Parallel()
 	for name, step := range clockSteps {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -103,16 +105,17 @@ func TestPagesGoByTheSystemsClock(t *testing.T) {
 				wantEqual(t, "now", o.At.Equal(m.now()), true)
 				first, _ := o.Server("main", uuid(1))
 				failing, _ := o.Server("main", uuid(2))
-				wantEqual(t, "age of a success", o.At.Sub(first.LastSuccess).Round(time.Second), time.Minute)
-				wantEqual(t, "age of a change", o.At.Sub(first.Scans[0].Changed).Round(time.Second), time.Minute)
-				wantEqual(t, "age of a problem", o.At.Sub(failing.Problem.At).Round(time.Second), time.Minute)
-				wantEqual(t, "the same, of the account", o.At.Sub(o.Accounts[0].Status.Problem.At).Round(time.Second), time.Minute)
+				wantEqual(t, "age of a success", o.At.Sub(first.LastSuccess.Time).Round(time.Second), time.Minute)
+				wantEqual(t, "age of a change", o.At.Sub(first.Scans[0].Changed.Time).Round(time.Second), time.Minute)
+				wantEqual(t, "age of a problem", o.At.Sub(failing.LastError.At.Time).Round(time.Second), time.Minute)
+				wantEqual(t, "the same, of the account", o.At.Sub(o.Accounts[0].LastError.At.Time).Round(time.Second), time.Minute)
 			})
 		})
 	}
 }
 
 func TestListsAreAsOldAsTheyAreWhateverTheClockSays(t *testing.T) {
+	t.Parallel()
 	for name, step := range clockSteps {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -135,6 +138,7 @@ func TestListsAreAsOldAsTheyAreWhateverTheClockSays(t *testing.T) {
 
 // The clock is set while the exporter is down, or shortly before it ends.
 func TestStepsOfTheClockOverARestart(t *testing.T) {
+	t.Parallel()
 	const stalls = 10 * time.Minute
 	config := yamlOf(yamlAccount("main", "poll_interval: 10s\nstall_after: 10m\nsettled_interval: 10s", serversYAML(2)...))
 	for _, down := range []bool{true, false} {

@@ -15,6 +15,7 @@ import (
 )
 
 func TestCloseCancelsCallsInFlight(t *testing.T) {
+	t.Parallel()
 	for name, settings := range map[string]string{
 		"hanging calls":         "timeout: 1h",
 		"waiting for the quota": "timeout: 1h\nrequests_per_second: 0.001",
@@ -46,6 +47,7 @@ func TestCloseCancelsCallsInFlight(t *testing.T) {
 }
 
 func TestOnceTriesEveryServerOnce(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		refused, throttled := simulated("refused"), simulated("throttled")
 		refused.DeniedActions = []string{"DescribeVulCheckTaskStatusDetail"}
@@ -85,6 +87,7 @@ func TestOnceTriesEveryServerOnce(t *testing.T) {
 
 // A server's answers alternate between two states; no scrape sees a mixture.
 func TestScrapesSeeAServersFamiliesChangeTogether(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		var calls, scrapes atomic.Int64
 		s := newScript()

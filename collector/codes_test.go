@@ -10,6 +10,7 @@ import (
 )
 
 func TestCodesBeyond200AreOther(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		var list []string
@@ -42,6 +43,7 @@ func TestCodesBeyond200AreOther(t *testing.T) {
 
 // Codes that all count as other are still told apart.
 func TestCodesUnderOtherAreCountedWhenTheyBegin(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		var list []string
@@ -63,6 +65,7 @@ func TestCodesUnderOtherAreCountedWhenTheyBegin(t *testing.T) {
 // A service that invents a type for every subtask fills nothing, and hides no documented type, be
 // it that of a server that is asked later.
 func TestTypesBeyond20AreOther(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "state")
 		s := newScript()

@@ -112,6 +112,7 @@ func compareWithPromhttp(t testing.TB, c *collector.Collector) {
 // At every moment of a fleet's life: scans move, fail, stall, servers answer badly, values become
 // stale, the configuration changes.
 func TestEveryFormatSaysWhatClientGolangMakesOfTheSameData(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		var broken atomic.Bool
 		failing := func(w http.ResponseWriter, _ *simulator.Request) bool {
@@ -187,6 +188,7 @@ func FuzzRecords(f *testing.F) {
 }
 
 func TestAnAccountWithoutServersHasItsSums(t *testing.T) {
+	t.Parallel()
 	fleet := newLargeFleet(0)
 	compareWithPromhttp(t, fleet.Collector)
 	body, err := io.ReadAll(scraped(t, exposition(t, fleet), acceptText, "gzip"))

@@ -13,6 +13,7 @@ const published = "subtask_status subtask_last_change_timestamp_seconds subtask_
 const epoch = 946684800
 
 func TestFailedPollChangesNoSubtask(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		failure reply
 		up      string
@@ -49,6 +50,7 @@ func TestFailedPollChangesNoSubtask(t *testing.T) {
 }
 
 func TestLastChangeFollowsStatusAndCode(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.says(1, "t/cve/1")
@@ -72,6 +74,7 @@ func TestLastChangeFollowsStatusAndCode(t *testing.T) {
 // A server whose tasks take two calls, of which one fails, keeps what was known of the failed one
 // and takes what the other says.
 func TestHalfFailedPollKeepsTheOtherHalf(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newHalves()
 		s.first, s.second = "a/cve/1", "b/cve/1"
@@ -91,6 +94,7 @@ func TestHalfFailedPollKeepsTheOtherHalf(t *testing.T) {
 }
 
 func TestValuesGoWhenTheyAreStale(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		staleAfter string
 		pass       time.Duration

@@ -255,8 +255,10 @@ type summary struct {
 
 func (w *world) summaries() (list []summary) {
 	for _, a := range w.collector.Now().Accounts {
-		servers, lists := a.Unfinished()
-		list = append(list, summary{a.Name, a.OK, a.Failing, a.Pending, servers, lists, len(a.Incomplete()), a.Status.Refused})
+		if a.Refused { // it is not polled
+			a.Waiting, a.Unread = 0, 0
+		}
+		list = append(list, summary{a.Name, a.OK, a.Failing, a.Pending, a.Waiting, a.Unread, len(a.DiscoveryProblems), a.Refused})
 	}
 	return list
 }

@@ -22,6 +22,7 @@ func fleetWorld(t *testing.T) *world {
 }
 
 func TestMetricsPassTheLinter(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		w := fleetWorld(t)
 		pass(8 * time.Minute)

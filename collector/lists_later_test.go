@@ -13,20 +13,21 @@ import (
 
 // Of a fleet whose lists are of no use the same is asked as without lists.
 func TestFleetsWhoseListsAreOfNoUse(t *testing.T) {
+	t.Parallel()
 	calls := func(f simulator.Fleet, config string) map[string]int {
 		per := make(map[string]int)
 		inBubble(t, func(t *testing.T) {
 			a := simulated("main")
-			f.Seed, f.Size, f.TaskEvery, f.ScanDuration, f.FailRatio = 3, 120, time.Hour, 5*time.Minute, 0.2
+			f.Seed, f.Size, f.TaskEvery, f.ScanDuration, f.FailRatio = 3, 30, time.Hour, 5*time.Minute, 0.2
 			a.Fleet = f
-			w := startWorld(t, simulator.Options{Accounts: []simulator.Account{a}}, config)
+			w := startWorld(t, simulator.Options{Accounts: []simulator.Account{a}, Intercept: shortPages}, config)
 			pass(20 * time.Minute)
 			for _, r := range w.asked {
 				if r.UUID != "" {
 					per[r.UUID]++
 				}
 			}
-			if sum := w.value("server_scans"); f.BlankDetailData != (sum == 120) {
+			if sum := w.value("server_scans"); f.BlankDetailData != (sum == 30) {
 				t.Errorf("%v servers in server_scans", sum)
 			}
 			wantEqual(t, "server_scan_status", w.value("server_scan_status"), 0)
@@ -48,7 +49,7 @@ func TestFleetsWhoseListsAreOfNoUse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := calls(f, config)
-			wantEqual(t, "servers", len(got), 120)
+			wantEqual(t, "servers", len(got), 30)
 			for uuid, n := range got { // whose scan moves at the moment of a poll may be seen to by one or the next
 				if diff := n - want[uuid]; diff < -1 || diff > 1 {
 					t.Errorf("%s was asked about %d times, %d without lists", uuid, n, want[uuid])
@@ -60,6 +61,7 @@ func TestFleetsWhoseListsAreOfNoUse(t *testing.T) {
 
 // A list that names instances only is of use once the instances are known.
 func TestListsThatNameInstances(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		c, s := newTaskCenter(2), newScript()
 		s.says(1, "t/cve/4")
@@ -81,6 +83,7 @@ func TestListsThatNameInstances(t *testing.T) {
 
 // A server that comes later, or comes back, is known to the lists read before.
 func TestListsTellOfServersThatComeLater(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		c, s := newTaskCenter(2), newScript()
 		c.online(1, false)
@@ -114,6 +117,7 @@ func TestListsTellOfServersThatComeLater(t *testing.T) {
 
 // What the lists know does not cover what a server is asked for since a reload.
 func TestTypesThatAReloadAddsAreAskedForAtOnce(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		c, s := newTaskCenter(1), newScript()
 		s.says(1, "t/cve/4")
@@ -130,6 +134,7 @@ func TestTypesThatAReloadAddsAreAskedForAtOnce(t *testing.T) {
 
 // A task that is found late may have ended before a server's last poll, which did not ask for it.
 func TestScansOfATaskThatIsFoundLateAreNews(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		c, s := newTaskCenter(2), newScript()
 		s.says(1, "t/cve/4")
@@ -155,6 +160,7 @@ func TestScansOfATaskThatIsFoundLateAreNews(t *testing.T) {
 
 // A task may cease to be followed while its list is read.
 func TestAListThatIsReadWhileItsTaskLeaves(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		c, s := newTaskCenter(1), newScript()
 		s.says(1, "t/cve/1")
@@ -178,6 +184,7 @@ func TestAListThatIsReadWhileItsTaskLeaves(t *testing.T) {
 
 // A reload that turns the lists off takes what they said.
 func TestListsThatAreReadNoMore(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		c, s := newTaskCenter(2), newScript()
 		s.says(1, "t/cve/1")
@@ -208,17 +215,18 @@ func TestListsThatAreReadNoMore(t *testing.T) {
 
 // A reload while a list is read neither loses nor doubles anything.
 func TestAReloadWhileListsAreRead(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		a := simulated("main")
-		a.Fleet = simulator.Fleet{Seed: 3, Size: 450, TaskEvery: time.Hour, ScanDuration: 5 * time.Minute, FailRatio: 0.2}
-		w := startWorld(t, simulator.Options{Accounts: []simulator.Account{a}, Latency: 300 * time.Millisecond}, discovering("requests_per_second: 100\nconcurrency: 60\ntypes: [cve, sys, cms, sca]"))
+		a.Fleet = simulator.Fleet{Seed: 3, Size: 45, TaskEvery: time.Hour, ScanDuration: 5 * time.Minute, FailRatio: 0.2}
+		w := startWorld(t, simulator.Options{Accounts: []simulator.Account{a}, Intercept: shortPages, Latency: 300 * time.Millisecond}, discovering("requests_per_second: 100\nconcurrency: 60\ntypes: [cve, sys, cms, sca]"))
 		for i := range 40 {
 			pass(700 * time.Millisecond)
 			w.apply(discovering(fmt.Sprintf("requests_per_second: 100\nconcurrency: 60\ntypes: [cve, sys, cms, sca]\ntimeout: %ds", 5+i)))
 		}
 		pass(30 * time.Minute)
-		wantEqual(t, "servers", len(w.servers()), 450)
-		wantEqual(t, "servers listed", w.value("server_scans"), 450)
+		wantEqual(t, "servers", len(w.servers()), 45)
+		wantEqual(t, "servers listed", w.value("server_scans"), 45)
 		failed := w.value("server_scans", "status=failed")
 		if failed == 0 || failed != w.value("task_servers", "state=fail") {
 			t.Errorf("%v servers failed, %v by the task", failed, w.value("task_servers", "state=fail"))

@@ -14,20 +14,21 @@ import (
 
 // --once waits for the lists, so that every server is asked by all of its IDs.
 func TestPollingOnceAsksByAllIDs(t *testing.T) {
+	t.Parallel()
 	for known, name := range map[simulator.KnownIDs]string{simulator.RootIDs: "root", simulator.LeafIDs: "leaf", simulator.BothIDs: "both"} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				a := simulated("main")
-				a.Fleet = simulator.Fleet{Seed: 3, Size: 250, TaskEvery: time.Hour, KnownIDs: known, Start: time.Unix(epoch, 0).Add(-90 * time.Minute)}
+				a.Fleet = simulator.Fleet{Seed: 3, Size: 120, TaskEvery: time.Hour, KnownIDs: known, Start: time.Unix(epoch, 0).Add(-90 * time.Minute)}
 				w := prepareWorldWith(t, simulator.Options{Accounts: []simulator.Account{a}, Latency: 50 * time.Millisecond}, poll.Options{Once: true})
 				w.apply(discovering("requests_per_second: 100\ntypes: [cve, sys, cms, sca]"))
 				w.poller.Wait()
-				wantEqual(t, "servers ok", w.value("servers", "state=ok"), 250)
-				wantEqual(t, "polls", w.detailCalls(), 250)
-				wantEqual(t, "subtasks", w.value("subtasks"), 2*3*250)
+				wantEqual(t, "servers ok", w.value("servers", "state=ok"), 120)
+				wantEqual(t, "polls", w.detailCalls(), 120)
+				wantEqual(t, "subtasks", w.value("subtasks"), 2*3*120)
 				wantEqual(t, "tasks", len(w.counts("subtask_status", "task_id")), 2)
-				wantEqual(t, "servers listed", w.value("server_scans"), 500)
-				wantEqual(t, "servers' scans", len(w.counts("server_scan_status", "uuid")), 250)
+				wantEqual(t, "servers listed", w.value("server_scans"), 240)
+				wantEqual(t, "servers' scans", len(w.counts("server_scan_status", "uuid")), 120)
 			})
 		})
 	}
@@ -35,6 +36,7 @@ func TestPollingOnceAsksByAllIDs(t *testing.T) {
 
 // It does not wait for ever for lists that cannot be read.
 func TestPollingOnceWithoutLists(t *testing.T) {
+	t.Parallel()
 	for name, f := range map[string]simulator.Fleet{"denied": {ServerListsDenied: true}, "fails": {ServerListFailsAt: 1}, "blank": {BlankDetailData: true}} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -58,6 +60,7 @@ func TestPollingOnceWithoutLists(t *testing.T) {
 // No server is watched by two shards. Each publishes the sums of the whole list, as it does other
 // facts about tasks.
 func TestShardsShareTheServersOfAListAndNotItsSums(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		a := simulated("main")
 		a.Fleet = simulator.Fleet{Seed: 3, Size: 120, TaskEvery: time.Hour, ScanDuration: time.Minute, FailRatio: 0.3, OfflineRatio: 0.2, Start: time.Unix(epoch, 0).Add(-30 * time.Minute)}
@@ -95,6 +98,7 @@ func TestShardsShareTheServersOfAListAndNotItsSums(t *testing.T) {
 // Running tasks stay although newer ones come, each with its list, and what a task that is followed
 // no more has said leaves at once; counters stay.
 func TestTasksThatAreFollowedNoMoreLeaveAtOnce(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		c, s := newTaskCenter(2), newScript()
 		s.says(1, "t/cve/4/A", "u/cve/4", "v/cve/1")
@@ -137,6 +141,7 @@ func keysOfCounts(counts map[string]float64) []string {
 
 // So does what was answered under another ID than that asked for, with the last task.
 func TestSubtasksUnderOtherIDsLeaveWithTheLastTask(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		a := simulated("main")
 		a.Fleet = simulator.Fleet{Seed: 3, Size: 3, TaskEvery: 100 * time.Hour, DecimalTaskIDs: true, FailRatio: 0.5}
@@ -152,13 +157,14 @@ func TestSubtasksUnderOtherIDsLeaveWithTheLastTask(t *testing.T) {
 
 // A task every other second: those that run are followed with their lists.
 func TestRunningTasksStayBeyondMaxTasks(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		a := simulated("main")
 		a.Fleet = simulator.Fleet{Seed: 3, Size: 5, TaskEvery: 20 * time.Second, ScanDuration: 2 * time.Minute}
 		w := startWorld(t, simulator.Options{Accounts: []simulator.Account{a}},
 			strings.Replace(discovering("requests_per_second: 100\nstall_after: 1d\npoll_interval: 5s\ntypes: [cve, sys, cms, sca]"), "refresh_interval: 30s, max_age: 1d, max_tasks: 10", "refresh_interval: 5s, server_scans_interval: 5s, max_age: 1d, max_tasks: 3", 1))
 		a.Fleet.Start = time.Unix(epoch, 0)
-		pass(15 * time.Minute)
+		pass(8 * time.Minute)
 		running := 0
 		for _, task := range a.Fleet.Tasks(time.Now().Add(-12 * time.Second)) {
 			if status := w.value("task_info", "task_id="+task.ID, "status=PROCESSING"); status == 1 {

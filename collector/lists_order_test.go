@@ -19,6 +19,7 @@ func startedAt(task string, server, status int, after time.Duration) string {
 // Who failed or timed out is polled first, then who completed, then who started, those first that
 // started first, and all others after them.
 func TestNewsOfListsComesInItsOrder(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		c, s := newTaskCenter(16), newScript()
 		for n := range 12 {
@@ -63,6 +64,7 @@ func TestNewsOfListsComesInItsOrder(t *testing.T) {
 // While a fleet rests under complete lists, each server is polled once in stale_after, and nothing
 // goes stale; once the lists fail it is polled as without them.
 func TestAFleetAtRestIsPolledSeldomAndNeverStale(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		c, s := newTaskCenter(20), newScript()
 		for n := range 20 {
@@ -117,6 +119,7 @@ func TestAFleetAtRestIsPolledSeldomAndNeverStale(t *testing.T) {
 // A fleet so large that its quota is not enough for one poll in stale_after does not go stale
 // either; the time of its last success stays that of its last poll.
 func TestALargeFleetAtRestDoesNotGoStale(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		a := simulated("main")
 		a.Fleet = simulator.Fleet{Seed: 3, Size: 150, TaskEvery: 200 * time.Hour, ScanDuration: time.Minute, FailRatio: 0.2, Start: time.Unix(epoch, 0).Add(-time.Hour)}
@@ -150,6 +153,7 @@ func TestALargeFleetAtRestDoesNotGoStale(t *testing.T) {
 
 // Of a running scan the list says when to look again.
 func TestScansAreFollowedByTheirList(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		c, s := newTaskCenter(1), newScript()
 		s.says(1, "t/cve/1")

@@ -33,10 +33,20 @@ func (w *world) shares(since time.Time) (all, lists, polls int) {
 	return all, lists, polls
 }
 
+// shortPages makes pages of lists of servers short: a list of a small fleet takes as many calls as
+// that of a large one, and each of them little computing.
+func shortPages(_ http.ResponseWriter, r *simulator.Request) bool {
+	if isList(r) {
+		r.Params.Set("PageSize", "10")
+	}
+	return false
+}
+
 // While both wait, lists and polls share the quota evenly; where either has nothing to do, the
 // other has all of it. No second sees more than the quota.
 func TestListsAndPollsShareTheQuota(t *testing.T) {
-	const rps, size = 5, 900
+	t.Parallel()
+	const rps, size = 5, 90
 	tests := map[string]struct {
 		poll, lists          string // intervals
 		latency              time.Duration
@@ -57,10 +67,10 @@ func TestListsAndPollsShareTheQuota(t *testing.T) {
 					"max_tasks: 10", "max_tasks: 10, server_scans_interval: "+tt.lists, 1)
 				config = strings.Replace(config, "refresh_interval: 30s", "refresh_interval: 1h", 1)
 				config = strings.Replace(config, "refresh_interval: 5m", "refresh_interval: 1h", 1)
-				w := startWorld(t, simulator.Options{Accounts: []simulator.Account{a}, Latency: tt.latency}, config)
+				w := startWorld(t, simulator.Options{Accounts: []simulator.Account{a}, Intercept: shortPages, Latency: tt.latency}, config)
 				warm := 20 * time.Second
 				if tt.poll == "1d" { // until every server was polled
-					warm = 7 * time.Minute
+					warm = time.Minute
 				}
 				pass(warm)
 				const window = 100 * time.Second
@@ -86,9 +96,10 @@ func TestListsAndPollsShareTheQuota(t *testing.T) {
 
 // The promise holds with lists, retries, failing and throttled calls together.
 func TestQuotaIsKeptWithListsRetriesAndFailures(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		a := simulated("main")
-		a.Fleet = simulator.Fleet{Seed: 3, Size: 400, TaskEvery: 10 * time.Minute, ScanDuration: 5 * time.Minute, FailRatio: 0.2, DropRatio: 0.2}
+		a.Fleet = simulator.Fleet{Seed: 3, Size: 150, TaskEvery: 10 * time.Minute, ScanDuration: 5 * time.Minute, FailRatio: 0.2, DropRatio: 0.2}
 		a.RequestsPerSecond, a.ThrottleHints = 15, true // less than it is said to have
 		var calls atomic.Int64
 		faults := func(w http.ResponseWriter, r *simulator.Request) bool {
@@ -104,8 +115,8 @@ func TestQuotaIsKeptWithListsRetriesAndFailures(t *testing.T) {
 			}
 			return true
 		}
-		config := strings.Replace(discovering("requests_per_second: 20\ntypes: [cve, sys, cms, sca]\npoll_interval: 5s"), "max_tasks: 10", "max_tasks: 10, server_scans_interval: 1s", 1)
-		w := startWorld(t, simulator.Options{Accounts: []simulator.Account{a}, Intercept: faults, Latency: 50 * time.Millisecond}, config)
+		config := strings.Replace(discovering("requests_per_second: 20\ntypes: [cve, sys, cms, sca]\npoll_interval: 1s"), "max_tasks: 10", "max_tasks: 10, server_scans_interval: 1s", 1)
+		w := startWorld(t, simulator.Options{Accounts: []simulator.Account{a}, Intercept: both(shortPages, faults), Latency: 50 * time.Millisecond}, config)
 		pass(5 * time.Minute)
 		if got := busiestSecond(w.observed()); got > 20 {
 			t.Errorf("%d calls in a second, want at most 20", got)

@@ -7,6 +7,7 @@ import (
 
 // What lists say of each server is published as they have it, and leaves with the task.
 func TestServerScansArePublishedAsListed(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		c, s := newTaskCenter(3), newScript()
 		for n := range 3 {
@@ -37,6 +38,7 @@ func TestServerScansArePublishedAsListed(t *testing.T) {
 }
 
 func TestServerScansOfAnyStatus(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		status    any
 		published any // nil: nothing

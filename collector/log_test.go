@@ -20,6 +20,7 @@ func (l *lines) linesOf(msg string) []string {
 }
 
 func TestLinesOfFailuresNameEverythingOnce(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		status int
 		code   string
@@ -57,6 +58,7 @@ func TestLinesOfFailuresNameEverythingOnce(t *testing.T) {
 }
 
 func TestPollsAndChangesAreToldAtLevelDebug(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.says(1, "t/cve/1")

@@ -23,6 +23,7 @@ type oddAnswer struct {
 var before = []string{"t1/cve/3", "t1/sca/4/old"}
 
 func TestOddAnswers(t *testing.T) {
+	t.Parallel()
 	rows := append(append(oddStatuses(), oddCodes()...), oddLists()...)
 	rows = append(append(rows, oddFields()...), oddFailures()...)
 	for _, row := range rows {

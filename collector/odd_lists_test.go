@@ -99,6 +99,7 @@ const fareSettings = "requests_per_second: 100\npoll_interval: 1m\nsettled_inter
 const fareStatuses = "subtask_status subtask_error subtask_errors_total"
 
 func TestAListOfNoUseLeavesPollingAsItIsWithoutLists(t *testing.T) {
+	t.Parallel()
 	var want string
 	inBubble(t, func(t *testing.T) {
 		c := newTaskCenter(3)
@@ -157,6 +158,7 @@ func linesWith(lines []string, text string) (found []string) {
 
 // What a complete list said stays until another complete one says otherwise.
 func TestNoOddListRemovesAnything(t *testing.T) {
+	t.Parallel()
 	for name, odd := range oddTaskLists() {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {

@@ -23,6 +23,7 @@ func agentIs(server, online int) string {
 // An agent that is lost in a scan, of a server whose other scan fails, hides nothing; one whose
 // server is settled leaves.
 func TestAnAgentThatGoesOfflineHidesNothing(t *testing.T) {
+	t.Parallel()
 	for _, lists := range []bool{true, false} {
 		for _, kept := range []bool{true, false} {
 			t.Run(fmt.Sprintf("lists %v, state %v", lists, kept), func(t *testing.T) {
@@ -111,6 +112,7 @@ func linesOf(text string, wanted func(string) bool) string {
 
 // A server that was never online is watched while a running task lists it.
 func TestOfflineServersAreWatchedWhileATaskListsThem(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		c, s := newTaskCenter(4), newScript()
 		for _, n := range []int{1, 2, 3} {
@@ -139,6 +141,7 @@ func TestOfflineServersAreWatchedWhileATaskListsThem(t *testing.T) {
 
 // One that fails stays until nothing asks for its task any more.
 func TestAnOfflineServerLeavesWithItsLastTask(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		c, s := newTaskCenter(2), newScript()
 		s.says(1, "t/cve/4/A")
@@ -157,6 +160,7 @@ func TestAnOfflineServerLeavesWithItsLastTask(t *testing.T) {
 
 // Configured servers are watched whatever their agents do, and say so.
 func TestConfiguredServersTellOfTheirAgents(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		c, s := newTaskCenter(1), newScript()
 		s.says(1, "t/cve/4")
@@ -174,12 +178,13 @@ func TestConfiguredServersTellOfTheirAgents(t *testing.T) {
 
 // In a fleet whose agents are lost in every scan nothing is lost or counted twice by that.
 func TestFleetsThatLoseAgentsCountAsThoseThatDoNot(t *testing.T) {
+	t.Parallel()
 	figures := func(drop float64) string {
 		var got string
 		inBubble(t, func(t *testing.T) {
 			a := simulated("main")
 			a.Fleet = simulator.Fleet{
-				Seed: 5, Size: 60, TaskEvery: 100 * time.Hour, ScanDuration: 20 * time.Minute, FailRatio: 0.2,
+				Seed: 5, Size: 30, TaskEvery: 100 * time.Hour, ScanDuration: 20 * time.Minute, FailRatio: 0.2,
 				DropRatio: drop, DropAfter: 5 * time.Minute, DropFor: 25 * time.Minute,
 			}
 			w := startWorld(t, simulator.Options{Accounts: []simulator.Account{a}},
@@ -192,11 +197,11 @@ func TestFleetsThatLoseAgentsCountAsThoseThatDoNot(t *testing.T) {
 					lost++
 				}
 			}
-			if drop > 0 != (lost > 0) || len(offline) != 60 {
+			if drop > 0 != (lost > 0) || len(offline) != 30 {
 				t.Errorf("%d of %d agents are offline", lost, len(offline))
 			}
-			pass(3 * time.Hour)
-			wantEqual(t, "servers", len(w.servers()), 60)
+			pass(2 * time.Hour)
+			wantEqual(t, "servers", len(w.servers()), 30)
 			got = fmt.Sprint(w.counts("scan_failures_total", "type"), w.counts("subtask_errors_total", "code"), w.counts("subtasks", "status"))
 		})
 		return got

@@ -2,95 +2,134 @@ package collector
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"aliyun_vulscan_exporter/collector/scan"
+	"aliyun_vulscan_exporter/internal/sas"
 )
 
-// overviewHeld is how long an Overview is kept for the next reader. It is short, because an
-// Overview keeps old records from being freed.
-const overviewHeld = 10 * time.Second
-
 // overviewAge is how old an Overview may be. However many people read pages, their content is
-// gathered only once in this time.
+// gathered only once in this time. Then it is dropped, because it keeps old records from being
+// freed.
 const overviewAge = time.Second
 
 // Overview is what is known of all accounts at one moment, for the pages. It must not be changed.
 type Overview struct {
-	At       time.Time         // by the system's clock, as all that it shows
+	At       Time
 	Accounts []AccountOverview // in the configuration's order
 
-	made     time.Time // by the clock of the process
-	problems []problem // subtasks that fail or stall, the longest first
+	servers  []server
+	problems []problem // the longest first
 }
 
 // AccountOverview is how an account fares.
 type AccountOverview struct {
-	scan.Totals
-	Status *scan.AccountStatus
-	Name   string
-	// Used is how many calls a second were made over the last minute, Lag how long the most overdue
-	// server has been due.
-	Used float64
-	Lag  time.Duration
-
-	views    []scan.View
-	progress map[string]*Progress // by type
+	Name              string         `json:"account"`
+	OK                int            `json:"servers_ok"`
+	Failing           int            `json:"servers_failing"`
+	Pending           int            `json:"servers_pending"`
+	Waiting           int            `json:"-"` // pending servers that polls will still come to
+	Refused           bool           `json:"refused"`
+	Accepted          bool           `json:"-"` // some call has succeeded
+	CallsUsed         float64        `json:"calls_per_second_used"`
+	CallsAllowed      float64        `json:"calls_per_second_allowed"`
+	CallsConfigured   float64        `json:"calls_per_second_configured"`
+	LagSeconds        float64        `json:"lag_seconds"`
+	LastError         *Problem       `json:"last_error"`
+	DiscoveryProblems []string       `json:"discovery_problems"` // why lists could not be read lately
+	Unread            int            `json:"-"`                  // lists that were not yet tried to read
+	Types             []TypeOverview `json:"types"`
+	IDs               string         `json:"ids"`
+	Tasks             []Task         `json:"tasks"`
+	TasksLeftOut      int            `json:"tasks_left_out"`
 }
 
-// Progress counts the published subtasks of one type by their result. Each subtask is counted once.
-type Progress struct {
-	// ByStatus counts those without an error code, in the order of scan.StatusNames.
-	ByStatus []int
-	// Failed counts those with an error code, whatever their status.
-	Failed int
-	// Answered counts those that did not succeed, but are superseded by a newer scan of the same
-	// server.
-	Answered int
+// TypeOverview counts the published subtasks of one type.
+type TypeOverview struct {
+	Type       string         `json:"type"`
+	ByStatus   map[string]int `json:"by_status"`
+	Succeeded  int            `json:"succeeded"`
+	Failing    int            `json:"failing"`
+	Superseded int            `json:"superseded"`
+	Stalled    int            `json:"stalled"`
+	Parts      Parts          `json:"-"`
 }
 
-// Progress returns that of a type.
-func (a *AccountOverview) Progress(typ string) *Progress {
-	if p := a.progress[typ]; p != nil {
-		return p
-	}
-	return &Progress{ByStatus: make([]int, len(scan.StatusNames()))}
+// What becomes of a subtask is its status, as a place among scan.StatusNames, or one of these.
+const (
+	PartFailed   = len(scan.TypeTotals{}.ByStatus) // it has an error code that matters
+	partAnswered = PartFailed + 1                  // it did not succeed, but a newer scan answers it
+)
+
+// Parts counts each subtask once, by what became of it.
+type Parts [partAnswered + 1]int
+
+// PartNames returns the names of Parts.
+func PartNames() []string {
+	names := append(slices.Clone(scan.StatusNames()), "failed", "answered")
+	names[sas.StatusComplete] = "succeeded"
+	return names
 }
 
-// succeeded reports whether a scan is over and went well.
-func succeeded(s *scan.Subtask) bool { return !s.Unfinished() && s.Code == "" }
-
-// Servers is the number of servers watched.
-func (a *AccountOverview) Servers() int { return a.OK + a.Failing + a.Pending }
-
-// Incomplete returns why lists of tasks or servers could not be read lately.
-func (a *AccountOverview) Incomplete() []error {
-	var list []error
-	for _, err := range []error{a.Status.Found.Tasks.Err, a.Status.Found.Servers.Err} {
-		if err != nil {
-			list = append(list, err)
-		}
-	}
-	return list
+// Task is a task that is followed.
+type Task struct {
+	ID         string         `json:"task_id"`
+	Account    string         `json:"-"`
+	Source     string         `json:"source"`
+	Status     string         `json:"status"`
+	Ended      bool           `json:"ended"`
+	Progress   *float64       `json:"progress"` // from 0 to 1
+	Start      Time           `json:"start"`
+	ReadsList  bool           `json:"-"`       // the list of its servers is to be read
+	Servers    map[string]int `json:"servers"` // by the status of their scans, as the list has it
+	ListReadAt Time           `json:"list_read_at"`
+	ListError  string         `json:"list_error"`
 }
 
-// Unfinished returns how many servers and lists are still waiting for their first poll. It is zero
-// for an account whose calls are refused, which is not polled.
-func (a *AccountOverview) Unfinished() (servers, lists int) {
-	if a.Status.Refused {
-		return 0, 0
-	}
-	return a.Waiting, a.Status.Unread
+// server is a watched server at the moment of the Overview.
+type server struct {
+	account *scan.Account
+	scan.View
 }
 
 // problem is a subtask that fails or stalls.
 type problem struct {
-	account int
-	view    scan.View
+	server
 	subtask *scan.Subtask
 	since   scan.Instant
+}
+
+// Servers is the number of servers watched.
+func (a *AccountOverview) Servers() int { return a.OK + a.Failing + a.Pending }
+
+// Idle says why the account watches nothing; empty: it watches something.
+func (a *AccountOverview) Idle() string {
+	switch {
+	case a.Servers() == 0 && a.Unread > 0:
+		return "watches nothing yet: its lists are still to be read"
+	case a.Servers() == 0:
+		return "watches nothing: no server is configured or discovered"
+	case a.Pending == a.Servers() && a.Waiting == 0:
+		return "watches nothing: none of its servers has a task to ask for"
+	}
+	return ""
+}
+
+// Verdict returns an error if a server or list was not polled, or its poll failed. It is for
+// --once.
+func (o *Overview) Verdict() error {
+	for _, a := range o.Accounts {
+		if len(a.DiscoveryProblems) > 0 {
+			return fmt.Errorf("account %q: not everything could be discovered: the log says why", a.Name)
+		}
+		if a.Failing > 0 || a.Refused || a.Waiting > 0 {
+			return fmt.Errorf("account %q: the polls of %d of its %d servers did not succeed", a.Name, a.Failing+a.Pending, a.Servers())
+		}
+	}
+	return nil
 }
 
 // overviews holds the last Overview.
@@ -101,88 +140,131 @@ type overviews struct {
 
 // Overview returns what is known now, or was a second ago at most.
 func (c *Collector) Overview() *Overview {
-	c.overviews.mu.Lock()
-	defer c.overviews.mu.Unlock()
-	now := c.clock.Now()
-	if last := c.overviews.last; last != nil && now.Sub(last.made) < overviewAge {
-		return last
+	k := &c.overviews
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.last == nil {
+		k.last = c.Now()
+		time.AfterFunc(overviewAge, func() {
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			k.last = nil
+		})
 	}
-	o := c.Now()
-	c.overviews.last = o
-	time.AfterFunc(overviewHeld, func() { c.overviews.drop(o) })
-	return o
+	return k.last
 }
 
 // Now returns what is known at this very moment.
 func (c *Collector) Now() *Overview {
-	o, step := &Overview{made: c.clock.Now()}, c.clock.Step()
-	o.At = o.made.Add(step).Round(0)
+	now, step := c.clock.Now(), c.clock.Step()
+	o := &Overview{At: Time{now.Add(step).Round(0)}, Accounts: []AccountOverview{}}
 	for _, a := range c.store.Load().Accounts {
-		o.add(a, step)
+		o.addAccount(a, now, step)
 	}
 	slices.SortStableFunc(o.problems, func(a, b problem) int { return cmp.Compare(a.since, b.since) })
 	return o
 }
 
-// drop forgets an Overview unless there is a newer one.
-func (k *overviews) drop(o *Overview) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.last == o {
-		k.last = nil
-	}
-}
-
-// add gathers what is known of an account.
-func (o *Overview) add(a *scan.Account, step time.Duration) {
-	status := shown(a.Status(), o.made, step)
-	of := AccountOverview{Name: a.Name, Status: status, Used: a.Calls.PerSecond(o.made), Lag: status.Lag(o.made), progress: make(map[string]*Progress)}
-	for _, typ := range status.Types { // every type that is polled is shown
-		of.Type(typ)
+// addAccount adds what is known of an account now, by the clock of the process, which the system's
+// is step ahead of.
+func (o *Overview) addAccount(a *scan.Account, now time.Time, step time.Duration) {
+	s, totals, parts := a.Status(), &scan.Totals{}, make(map[string]Parts)
+	for _, typ := range s.Types { // every type that is polled is shown
+		totals.Type(typ)
 	}
 	for _, g := range a.Groups() {
-		for v := range g.Load().Views(scan.InstantOf(o.made), step) {
-			of.Count(v)
-			of.addProgress(v)
-			of.views = append(of.views, v)
-			o.addProblems(len(o.Accounts), v)
+		for v := range g.Load().Views(scan.InstantOf(now), step) {
+			totals.Count(v)
+			o.addServer(server{a, v}, parts)
 		}
+	}
+	of := AccountOverview{
+		Name: a.Name, OK: totals.OK, Failing: totals.Failing, Pending: totals.Pending, Waiting: totals.Waiting, Refused: s.Refused,
+		Accepted:  totals.OK > 0 || !s.Found.Tasks.At.IsZero() || !s.Found.Servers.At.IsZero(),
+		CallsUsed: a.Calls.PerSecond(now), CallsAllowed: s.Allowed, CallsConfigured: s.Config.RequestsPerSecond, LagSeconds: s.Lag(now).Seconds(),
+		LastError: problemOf(s.Problem, step), DiscoveryProblems: []string{}, Unread: s.Unread,
+		Types: []TypeOverview{}, IDs: s.IDs, Tasks: tasksOf(a.Name, s), TasksLeftOut: s.Found.Tasks.LeftOut,
+	}
+	for _, err := range []error{s.Found.Tasks.Err, s.Found.Servers.Err} {
+		if err != nil {
+			of.DiscoveryProblems = append(of.DiscoveryProblems, err.Error())
+		}
+	}
+	for _, t := range totals.Types {
+		by, p := byName(scan.StatusNames(), t.ByStatus[:]), parts[t.Type]
+		of.Types = append(of.Types, TypeOverview{t.Type, by, p[sas.StatusComplete], p[PartFailed], p[partAnswered], t.Stalled, p})
 	}
 	o.Accounts = append(o.Accounts, of)
 }
 
-// addProgress counts a server's subtasks. Those that are too old to be published are not counted.
-func (a *AccountOverview) addProgress(v scan.View) {
-	if v.Stale() {
+// addServer adds a server, and counts its subtasks by type. Those that are too old to be published
+// are left out.
+func (o *Overview) addServer(s server, parts map[string]Parts) {
+	o.servers = append(o.servers, s)
+	if s.Stale() {
 		return
 	}
-	for i := range v.Subtasks {
-		s := &v.Subtasks[i]
-		p := a.Progress(s.Type)
-		a.progress[s.Type] = p
-		switch {
-		case s.Failing():
-			p.Failed++
-		case s.Superseded && !succeeded(s):
-			p.Answered++
-		default:
-			p.ByStatus[scan.StatusPlace(s.Status)]++
+	for i := range s.Subtasks {
+		t := &s.Subtasks[i]
+		of := parts[t.Type]
+		of[partOf(t)]++
+		parts[t.Type] = of
+		if t.Failing() {
+			o.problems = append(o.problems, problem{s, t, t.Changed})
+		} else if s.Stalled(t) {
+			o.problems = append(o.problems, problem{s, t, t.StatusSince})
 		}
 	}
 }
 
-// addProblems adds a server's subtasks that fail or stall. Those that are too old to be published
-// are left out.
-func (o *Overview) addProblems(account int, v scan.View) {
-	if v.Stale() {
-		return
+// partOf returns what became of a subtask.
+func partOf(s *scan.Subtask) int {
+	switch place := scan.StatusPlace(s.Status); {
+	case s.Failing():
+		return PartFailed
+	case s.Superseded && (s.Code != "" || place != sas.StatusComplete):
+		return partAnswered
+	default:
+		return place
 	}
-	for i := range v.Subtasks {
-		switch s := &v.Subtasks[i]; {
-		case s.Failing():
-			o.problems = append(o.problems, problem{account, v, s, s.Changed})
-		case v.Stalled(s):
-			o.problems = append(o.problems, problem{account, v, s, s.StatusSince})
+}
+
+// byName returns counts by what they count.
+func byName(names []string, counts []int) map[string]int {
+	all := make(map[string]int)
+	for i, name := range names {
+		all[name] = counts[i]
+	}
+	return all
+}
+
+// tasksOf returns an account's tasks, each the newest first, those that run before others.
+func tasksOf(account string, s *scan.AccountStatus) []Task {
+	all := make([]Task, len(s.Found.Tasks.Items))
+	settings := s.Config.Discovery.Tasks
+	for i, t := range s.Found.Tasks.Items {
+		all[i] = Task{
+			ID: t.ID, Account: account, Source: t.Source, Status: t.Status, Ended: t.Ended(), Progress: reported(t.Progress), Start: Time{t.Start},
+			ReadsList: settings != nil && settings.ServerScans,
+		}
+		at := slices.IndexFunc(s.Lists, func(l scan.ListStatus) bool { return l.TaskID == t.ID })
+		if at < 0 {
+			continue
+		}
+		list := s.Lists[at]
+		all[i].ListReadAt = Time{list.At}
+		if list.Err != nil {
+			all[i].ListError = list.Err.Error()
+		}
+		if !list.At.IsZero() {
+			all[i].Servers = byName(scan.ServerScanNames(), list.ByStatus[:])
 		}
 	}
+	RunningFirst(all)
+	return all
+}
+
+// RunningFirst sorts tasks so that those that run stand before those that have ended.
+func RunningFirst(tasks []Task) {
+	slices.SortStableFunc(tasks, func(a, b Task) int { return cmp.Compare(boolean(a.Ended), boolean(b.Ended)) })
 }

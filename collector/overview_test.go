@@ -18,7 +18,7 @@ func (w *world) overview() *collector.Overview {
 }
 
 // noFilter leaves nothing out.
-var noFilter = collector.Filter{Limit: 1000}
+var noFilter = collector.Filter{Page: 1, Limit: 1000}
 
 func namesOf(scans []collector.Scan) string {
 	var b strings.Builder
@@ -29,6 +29,7 @@ func namesOf(scans []collector.Scan) string {
 }
 
 func TestTroubleIsShownLongestFirst(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.says(1, "t/cve/1")
@@ -41,27 +42,27 @@ func TestTroubleIsShownLongestFirst(t *testing.T) {
 		pass(2 * time.Minute)
 
 		o := w.overview()
-		found, all := o.Problems(noFilter)
-		wantEqual(t, "trouble", namesOf(found), "web-1/t/cve/ web-2/t/cve/early web-2/t/sca/late")
-		wantEqual(t, "of", all, 3)
-		wantEqual(t, "stalled", fmt.Sprint(found[0].Stalled, found[1].Stalled), "true false")
+		found := o.Problems(noFilter)
+		wantEqual(t, "trouble", namesOf(found.Items), "web-1/t/cve/ web-2/t/cve/early web-2/t/sca/late")
+		wantEqual(t, "of", found.Total, 3)
+		wantEqual(t, "stalled", fmt.Sprint(found.Items[0].Stalled, found.Items[1].Stalled), "true false")
 		for search, want := range map[string]string{
 			"LATE":  "web-2/t/sca/late",
 			"web-1": "web-1/t/cve/",
 			"none":  "",
 		} {
-			found, _ := o.Problems(collector.Filter{Search: search, Limit: 10})
-			wantEqual(t, "trouble of "+search, namesOf(found), want)
+			found := o.Problems(collector.Filter{Search: search, Page: 1, Limit: 10})
+			wantEqual(t, "trouble of "+search, namesOf(found.Items), want)
 		}
-		second, all := o.Problems(collector.Filter{Offset: 1, Limit: 1})
-		wantEqual(t, "the second page", namesOf(second), "web-2/t/cve/early")
-		wantEqual(t, "of", all, 3)
-		_, all = o.Problems(collector.Filter{Account: "other", Limit: 10})
-		wantEqual(t, "in another account", all, 0)
+		second := o.Problems(collector.Filter{Page: 2, Limit: 1})
+		wantEqual(t, "the second page", namesOf(second.Items), "web-2/t/cve/early")
+		wantEqual(t, "of", second.Total, 3)
+		wantEqual(t, "in another account", o.Problems(collector.Filter{Account: "other", Page: 1, Limit: 10}).Total, 0)
 	})
 }
 
 func TestServersAreSearchedAndPaged(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.says(1, "t/cve/1")
@@ -71,27 +72,28 @@ func TestServersAreSearchedAndPaged(t *testing.T) {
 		o := w.overview()
 		list := func(f collector.Filter) string {
 			var b strings.Builder
-			found, all := o.Servers(f)
-			for _, s := range found {
+			found := o.Servers(f)
+			for _, s := range found.Items {
 				fmt.Fprintf(&b, "%s %s %d/%d/%d, ", s.Name, s.State, s.Subtasks, s.Complete, s.Failing)
 			}
-			return fmt.Sprintf("%sof %d", &b, all)
+			return fmt.Sprintf("%sof %d", &b, found.Total)
 		}
 		wantEqual(t, "all", list(noFilter), "web-1 ok 1/0/0, web-2 ok 1/1/1, web-3 failing 0/0/0, of 3")
-		wantEqual(t, "a page", list(collector.Filter{Offset: 2, Limit: 2}), "web-3 failing 0/0/0, of 3")
-		wantEqual(t, "failing", list(collector.Filter{State: scan.StateFailing, Limit: 9}), "web-3 failing 0/0/0, of 1")
-		wantEqual(t, "by name", list(collector.Filter{Search: "WEB-2", Limit: 9}), "web-2 ok 1/1/1, of 1")
-		wantEqual(t, "by UUID", list(collector.Filter{Search: uuid(1)[30:], Limit: 9}), "web-1 ok 1/0/0, of 1")
-		wantEqual(t, "of no account", list(collector.Filter{Account: "other", Limit: 9}), "of 0")
+		wantEqual(t, "a page", list(collector.Filter{Page: 2, Limit: 2}), "web-3 failing 0/0/0, of 3")
+		wantEqual(t, "failing", list(collector.Filter{State: scan.StateFailing, Page: 1, Limit: 9}), "web-3 failing 0/0/0, of 1")
+		wantEqual(t, "by name", list(collector.Filter{Search: "WEB-2", Page: 1, Limit: 9}), "web-2 ok 1/1/1, of 1")
+		wantEqual(t, "by UUID", list(collector.Filter{Search: uuid(1)[30:], Page: 1, Limit: 9}), "web-1 ok 1/0/0, of 1")
+		wantEqual(t, "of no account", list(collector.Filter{Account: "other", Page: 1, Limit: 9}), "of 0")
 
 		a := o.Accounts[0]
-		wantEqual(t, "account", fmt.Sprint(a.Name, a.OK, a.Failing, a.Pending, a.Status.Config.RequestsPerSecond == a.Status.Allowed, a.Used > 0), "main2 1 0 true true")
-		wantEqual(t, "types", fmt.Sprint(a.Types), "[{cve [0 1 0 0 1 0] 0 1}]")
-		wantEqual(t, "its last error", fmt.Sprint(a.Status.Problem.Server, a.Status.Problem.Err.Result, a.Status.Problem.Err.RequestID != ""), "web-3ServerErrortrue")
+		wantEqual(t, "account", fmt.Sprint(a.Name, a.OK, a.Failing, a.Pending, a.CallsConfigured == a.CallsAllowed, a.CallsUsed > 0), "main2 1 0 true true")
+		wantEqual(t, "types", fmt.Sprint(a.Types), "[{cve map[collected:0 collecting:1 complete:1 matching:0 unhandled:0 unknown:0] 0 1 0 0 [0 1 0 0 0 0 1 0]}]")
+		wantEqual(t, "its last error", fmt.Sprint(a.LastError.Result, a.LastError.RequestID != ""), "ServerErrortrue")
 	})
 }
 
 func TestAServersLastChangesAreKept(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.says(1, "t/cve/1", "u/sca/4")
@@ -101,7 +103,7 @@ func TestAServersLastChangesAreKept(t *testing.T) {
 			wantEqual(t, "found", ok, true)
 			var b strings.Builder
 			for _, c := range d.Changes {
-				fmt.Fprintf(&b, "%s/%s/%s/%s ", c.TaskID, c.Type, scan.StatusName(c.Status), c.Code)
+				fmt.Fprintf(&b, "%s/%s/%s/%s ", c.TaskID, c.Type, c.StatusName, c.Code)
 			}
 			return strings.TrimSpace(b.String())
 		}
@@ -127,16 +129,17 @@ func TestAServersLastChangesAreKept(t *testing.T) {
 }
 
 func TestAServersLastErrorIsRememberedForADay(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.fails(1, 500, "ServerError")
 		w := startWorld(t, simulator.Options{Intercept: s.intercept}, yamlOf(yamlAccount("main", "settled_interval: 1m", serverYAML(1))))
 		trouble := func() string {
 			d, _ := w.overview().Server("main", uuid(1))
-			if d.Problem == nil {
+			if d.LastError == nil {
 				return d.State
 			}
-			return d.State + " " + d.Problem.Err.Result
+			return d.State + " " + d.LastError.Result
 		}
 		wantEqual(t, "failing", trouble(), "failing ServerError")
 		s.says(1, "t/cve/4")
@@ -148,6 +151,7 @@ func TestAServersLastErrorIsRememberedForADay(t *testing.T) {
 }
 
 func TestAnOverviewIsMadeOnceASecond(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.says(1, "t/cve/1")

@@ -21,6 +21,7 @@ func pollTimes(w *world, server int) []int {
 }
 
 func TestServersWaitAsTheirScansStand(t *testing.T) {
+	t.Parallel()
 	const settings = "poll_interval: 1m\nsettled_interval: 10m\nstall_after: 5m"
 	tests := map[string]struct {
 		said []string // subtasks; nil: none
@@ -45,6 +46,7 @@ func TestServersWaitAsTheirScansStand(t *testing.T) {
 }
 
 func TestFailingServersBackOff(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.fails(1, 500, "ServerError")
@@ -69,6 +71,7 @@ func TestFailingServersBackOff(t *testing.T) {
 }
 
 func TestFailingServersBackOffOverAReload(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.fails(1, 500, "ServerError")
@@ -86,6 +89,7 @@ func TestFailingServersBackOffOverAReload(t *testing.T) {
 
 // An outage fails all servers together; they do not come back together.
 func TestFailingServersAreSpread(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		for i := range 20 {
@@ -109,6 +113,7 @@ func TestFailingServersAreSpread(t *testing.T) {
 // Where the quota is short, servers with unfinished scans are polled, and those that are settled
 // wait. However many calls may be in flight, a server is chosen only when its call may start.
 func TestUnfinishedServersComeFirst(t *testing.T) {
+	t.Parallel()
 	for _, concurrency := range []int{1, 40} {
 		t.Run(fmt.Sprint("concurrency ", concurrency), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -141,6 +146,7 @@ func hang(account string) func(http.ResponseWriter, *simulator.Request) bool {
 }
 
 func TestBrokenAccountsDelayNoOther(t *testing.T) {
+	t.Parallel()
 	firstPass := func(t *testing.T, text string) (took time.Duration) {
 		inBubble(t, func(t *testing.T) {
 			denied := simulated("denied")

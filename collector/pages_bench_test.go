@@ -37,6 +37,7 @@ func view(tb testing.TB, h http.Handler, path string) int {
 }
 
 func TestFirstPageOfALargeFleetIsSmall(t *testing.T) {
+	t.Parallel()
 	h := pagesOf(t, newLargeFleet(20_000).Collector)
 	size := view(t, h, "/status")
 	if size > 300<<10 || size < 10<<10 {

@@ -34,6 +34,7 @@ func saturating(rps float64, more string) string {
 }
 
 func TestQuotaIsKeptAndUsed(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		rps         float64
 		concurrency int
@@ -41,9 +42,9 @@ func TestQuotaIsKeptAndUsed(t *testing.T) {
 		latency     time.Duration
 	}{
 		{2.5, 8, 5 * time.Minute, 100 * time.Millisecond},
-		{10, 8, 5 * time.Minute, 300 * time.Millisecond},
-		{10, 1, 5 * time.Minute, 0},
-		{200, 40, 30 * time.Second, 50 * time.Millisecond},
+		{10, 8, 2 * time.Minute, 300 * time.Millisecond},
+		{10, 1, 2 * time.Minute, 0},
+		{200, 40, 10 * time.Second, 50 * time.Millisecond},
 		{0.5, 2, 20 * time.Minute, 0},
 	} {
 		t.Run(fmt.Sprint(tt.rps, " a second, concurrency ", tt.concurrency), func(t *testing.T) {
@@ -70,6 +71,7 @@ func TestQuotaIsKeptAndUsed(t *testing.T) {
 
 // A reload to another rate neither forgets the calls made nor bunches new ones.
 func TestQuotaIsKeptOverAReload(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		w := startWorld(t, simulator.Options{}, saturating(10, ""))
 		for i := range 20 {

@@ -33,6 +33,7 @@ func (f *refusing) intercept(w http.ResponseWriter, r *simulator.Request) bool {
 }
 
 func TestRefusedAccountIsOnlyProbed(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		status int
 		code   string
@@ -75,6 +76,7 @@ func TestRefusedAccountIsOnlyProbed(t *testing.T) {
 
 // The first refusal ends the poll of a server that takes several calls.
 func TestProbeIsOneCall(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		f := &refusing{}
 		f.set(403, "NoPermission")
@@ -87,6 +89,7 @@ func TestProbeIsOneCall(t *testing.T) {
 
 // A key is rotated: what failed meanwhile was the account, not its servers.
 func TestRefusedAgainIsToldAgain(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		f := &refusing{}
 		w := startWorld(t, simulator.Options{Intercept: f.intercept}, yamlOf(yamlAccount("main", "", serversYAML(3)...)))
@@ -104,6 +107,7 @@ func TestRefusedAgainIsToldAgain(t *testing.T) {
 
 // The real checks of key, secret and clock, rather than a scripted refusal.
 func TestWrongKeysAndClocksAreRefusals(t *testing.T) {
+	t.Parallel()
 	wrongKey, wrongSecret := simulated("main"), simulated("main")
 	wrongKey.AccessKeyID, wrongSecret.AccessKeySecret = "LTAIothers", "another-secret"
 	tests := map[string]struct {

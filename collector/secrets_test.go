@@ -43,6 +43,7 @@ func echoes(w http.ResponseWriter, r *simulator.Request) bool {
 }
 
 func TestSecretsStayIn(t *testing.T) {
+	t.Parallel()
 	withToken := simulated("main")
 	withToken.SecurityToken = sessionToken
 	wrongToken, wrongSecret, expired := withToken, withToken, withToken

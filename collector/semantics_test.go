@@ -14,6 +14,7 @@ import (
 // The example of Alibaba's documentation asks for one task and is answered for another, of which
 // the subtask is complete and failed.
 func TestDocumentedExample(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.says(1, "16190385/cve/4/push_command_failed")
@@ -32,6 +33,7 @@ func TestDocumentedExample(t *testing.T) {
 }
 
 func TestErrorsAreCountedWhenTheyBegin(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		answers []string // of web-1, in turn; x/ is a failed poll
 		more    string
@@ -90,6 +92,7 @@ func answerOf(text string) reply {
 }
 
 func TestOneCallCarriesAServersTasksAndTypes(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		tasks int
 		want  []int // task IDs in each call
@@ -123,6 +126,7 @@ func TestOneCallCarriesAServersTasksAndTypes(t *testing.T) {
 // Two questions of a server may be answered for the same main task, and then differ: the later one
 // counts, at every poll again, and nothing is new in it.
 func TestQuestionsThatNameTheSameMainTask(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		intercept := func(w http.ResponseWriter, r *simulator.Request) bool {
 			said := "16190385/cve/4/A"

@@ -9,33 +9,17 @@ import (
 	"aliyun_vulscan_exporter/config"
 )
 
-// Indexes of a server's label values, which all its metrics share. The values of assetLabels
-// follow, and then those of configured labels.
-const (
-	placeAccount = iota
-	placeUUID
-	placeServer
-	placeTaskID
-	placeType
-	placeCode
-	placeAsset
-)
-
-// placeNames are the names of these labels.
-func placeNames(configured []string) []string {
-	names := []string{"account", "uuid", "server", "task_id", "type", "code"}
-	for _, l := range assetLabels {
-		names = append(names, l.name)
-	}
-	return append(names, configured...)
-}
-
 // source makes series of what a store holds.
 type source struct {
 	store      *scan.Store
 	clock      *scan.Clock
-	rows       []metric
+	rows       []metric // that are read, in the order of the engine's families
 	configured []string
+}
+
+func newSource(store *scan.Store, clock *scan.Clock, configured []string) *source {
+	happens := func(m metric) bool { return m.read == nil && m.account == nil && m.task == nil }
+	return &source{store, clock, slices.DeleteFunc(slices.Clone(metrics), happens), configured}
 }
 
 // version identifies everything that a group's series are made of.
@@ -56,37 +40,31 @@ type engine = expose.Engine[*scan.Group, version, sum]
 // refuses labels that the engine cannot use. If one came here all the same, it would be left out,
 // and the metrics would stay.
 func newEngine(store *scan.Store, clock *scan.Clock, configured []string) *engine {
-	s := &source{store: store, clock: clock, configured: configured}
-	s.rows = slices.DeleteFunc(table(configured), func(m metric) bool { return m.isEvent() })
-	e, err := expose.NewEngine(families(s.rows, placeNames(configured)), s, clock.Now)
+	s := newSource(store, clock, configured)
+	e, err := expose.NewEngine(s.families(), s, clock.Now)
 	if err != nil {
 		return newEngine(store, clock, nil)
 	}
 	return e
 }
 
-// ofServer reports whether the metric is read off one server's record.
-func (m *metric) ofServer() bool {
-	return m.server != nil || m.subtask != nil || m.errorCount != nil || m.serverScan != nil
-}
-
-// isEvent reports whether the metric is counted when something happens.
-func (m *metric) isEvent() bool {
-	return !m.ofServer() && m.totals == nil && m.account == nil && m.task == nil
-}
-
-// families returns the rows of the table as families of the engine. places are the names of the
-// labels whose values a server's metrics share. The values of all other labels come in the order of
-// their row's labels.
-func families(rows []metric, places []string) []expose.Family {
-	list := make([]expose.Family, len(rows))
-	for i, m := range rows {
-		list[i] = expose.Family{Name: m.name, Help: m.help}
-		if m.counter {
-			list[i].Type = expose.Counter
+// families returns the rows as families of the engine. Label values of an account's metrics come in
+// the order of their row's labels, those of a server's as reading has them.
+func (s *source) families() []expose.Family {
+	info := slices.Clone(serverLabels)
+	for _, l := range assetLabels {
+		info = append(info, l.name)
+	}
+	info = append(info, s.configured...)
+	places := append(slices.Clip(info), "task_id", "type", "code")
+	list := make([]expose.Family, len(s.rows))
+	for i, m := range s.rows {
+		if m.info {
+			m.labels = info
 		}
+		list[i] = expose.Family{Name: m.name, Help: m.help, Counter: m.counter}
 		for at, name := range m.labels {
-			if m.ofServer() {
+			if m.read != nil {
 				at = slices.Index(places, name)
 			}
 			list[i].Labels = append(list[i].Labels, expose.Label{Name: name, From: at})
@@ -108,12 +86,11 @@ func (s *source) Groups() []*scan.Group {
 func (s *source) Load(g *scan.Group) version { return version{g.Load(), s.clock.Step()} }
 
 // Collect implements expose.Source.
-func (s *source) Collect(v version, now time.Time, e *expose.Emitter) (sum, time.Time) {
+func (s *source) Collect(v version, now time.Time, emit expose.Emit) (sum, time.Time) {
 	totals, until := &scan.Totals{}, scan.Instant(0)
-	values := make([]string, placeAsset+len(assetLabels)+len(s.configured))
-	values[placeAccount] = v.records.Account
+	r := &reading{source: s, account: v.records.Account, emit: emit}
 	for view := range v.records.Views(scan.InstantOf(now), v.step) {
-		s.emit(view, values, e)
+		r.emitServer(view)
 		totals.Count(view)
 		if at := view.ChangesAt(); at != 0 && (until == 0 || at < until) {
 			until = at
@@ -122,114 +99,91 @@ func (s *source) Collect(v version, now time.Time, e *expose.Emitter) (sum, time
 	return sum{v.records.Account, totals}, until.Time()
 }
 
-// emit emits the metrics of one server. values holds the label values that are known already.
-func (s *source) emit(v scan.View, values []string, e *expose.Emitter) {
-	values[placeUUID], values[placeServer] = v.Target.UUID, v.Target.Name
-	for i, l := range assetLabels {
-		values[placeAsset+i] = ""
-		if v.Target.AssetInfo != nil {
-			values[placeAsset+i] = l.of(v.Target.AssetInfo)
-		}
-	}
-	for i, name := range s.configured {
-		values[placeAsset+len(assetLabels)+i] = v.Target.Labels[name]
-	}
-	for i := range s.rows {
-		if m := &s.rows[i]; m.server != nil {
-			if value, there := m.server(v); there {
-				e.Emit(i, values, value, time.Time{})
-			}
-		}
-	}
-	s.emitErrors(v, values, e)
-	s.emitServerScans(v, values, e)
-	if !v.Stale() {
-		s.emitSubtasks(v, values, e)
-	}
+// reading is what is read of a server now.
+type reading struct {
+	*source
+	account string
+	emit    expose.Emit
+	object  object
+	values  []string // of server_info's labels, then of task_id, type and code
+	known   int      // how many are the same for all that the server has
 }
 
-func (s *source) emitErrors(v scan.View, values []string, e *expose.Emitter) {
-	for i := range s.rows {
-		m := &s.rows[i]
-		if m.errorCount == nil {
+// emitRows emits the metrics of one kind. values are those of task_id, type and code.
+func (r *reading) emitRows(per kind, created time.Time, values ...string) {
+	r.values = append(r.values[:r.known], values...)
+	for i := range r.rows {
+		m := &r.rows[i]
+		if m.per != per {
 			continue
 		}
-		for k := range v.Errors {
-			count := &v.Errors[k]
-			values[placeType], values[placeCode] = count.Type, count.Code
-			e.Emit(i, values, m.errorCount(count), when(v, count.Created))
+		if value, there := m.read(&r.object); there {
+			r.emit(i, r.values, value, created)
 		}
 	}
 }
 
-func (s *source) emitServerScans(v scan.View, values []string, e *expose.Emitter) {
-	for i := range s.rows {
-		m := &s.rows[i]
-		if m.serverScan == nil {
-			continue
-		}
-		for k := range v.ServerScans {
-			values[placeTaskID] = v.ServerScans[k].TaskID
-			if value, there := m.serverScan(&v.ServerScans[k]); there {
-				e.Emit(i, values, value, time.Time{})
-			}
-		}
+// emitServer emits the metrics of one server and of all that it has.
+func (r *reading) emitServer(v scan.View) {
+	r.object.View = v
+	r.values = append(r.values[:0], r.account, v.Target.UUID, v.Target.Name)
+	for _, l := range assetLabels {
+		r.values = append(r.values, l.of(v.Target.Asset()))
 	}
-}
-
-func (s *source) emitSubtasks(v scan.View, values []string, e *expose.Emitter) {
-	for k := range v.Subtasks {
-		t := &v.Subtasks[k]
-		if v.Settings.Series == config.SeriesOpen && !t.Unfinished() && t.Code == "" {
+	for _, name := range r.configured {
+		r.values = append(r.values, v.Target.Labels[name])
+	}
+	r.known = len(r.values)
+	r.emitRows(perServer, time.Time{})
+	for i := range v.Errors {
+		e := &v.Errors[i]
+		r.object.errors = e
+		r.emitRows(perErrorCount, when(v, e.Created), "", e.Type, e.Code)
+	}
+	for i := range v.ServerScans {
+		r.object.scan = &v.ServerScans[i]
+		r.emitRows(perServerScan, time.Time{}, v.ServerScans[i].TaskID)
+	}
+	if v.Stale() {
+		return
+	}
+	for i := range v.Subtasks {
+		s := &v.Subtasks[i]
+		if v.Settings.Series == config.SeriesOpen && !s.Unfinished() && s.Code == "" {
 			continue
 		}
-		values[placeTaskID], values[placeType], values[placeCode] = t.TaskID, t.Type, t.CodeLabel
-		for i := range s.rows {
-			if m := &s.rows[i]; m.subtask != nil {
-				if value, there := m.subtask(v, t); there {
-					e.Emit(i, values, value, time.Time{})
-				}
-			}
-		}
+		r.object.subtask = s
+		r.emitRows(perSubtask, time.Time{}, s.TaskID, s.Type, s.CodeLabel)
 	}
 }
 
 // Total implements expose.Source.
-func (s *source) Total(sums []sum, now time.Time, e *expose.Emitter) {
-	totals := make(map[string]*scan.Totals)
-	for _, of := range sums {
-		if totals[of.account] == nil {
-			totals[of.account] = &scan.Totals{}
-		}
-		totals[of.account].Add(of.totals)
-	}
+func (s *source) Total(sums []sum, now time.Time, emit expose.Emit) {
 	for _, a := range s.store.Load().Accounts {
-		status := a.Status()
-		sum := &scan.Totals{}
-		for _, typ := range status.Types { // every type that is polled is there
-			sum.Type(typ)
+		state := &accountState{AccountStatus: shown(a.Status(), now, s.clock.Step()), now: now}
+		for _, typ := range state.Types { // every type that is polled is there
+			state.totals.Type(typ)
 		}
-		if of := totals[a.Name]; of != nil {
-			sum.Add(of)
+		for _, of := range sums {
+			if of.account == a.Name {
+				state.totals.Add(of.totals)
+			}
 		}
-		s.emitAccount(a.Name, shown(status, now, s.clock.Step()), sum, now, e)
+		s.emitAccount(a.Name, state, emit)
 	}
 }
 
-func (s *source) emitAccount(name string, status *scan.AccountStatus, sum *scan.Totals, now time.Time, e *expose.Emitter) {
+// emitAccount emits the metrics of an account.
+func (s *source) emitAccount(name string, a *accountState, emit expose.Emit) {
 	for i := range s.rows {
 		m := &s.rows[i]
-		put := func(value float64, labels ...string) {
-			e.Emit(i, append([]string{name}, labels...), value, time.Time{})
+		put := func(value float64, labels ...string) { emit(i, append([]string{name}, labels...), value, time.Time{}) }
+		if m.account != nil {
+			m.account(a, put)
 		}
-		switch {
-		case m.totals != nil:
-			m.totals(sum, put)
-		case m.account != nil:
-			m.account(status, now, put)
-		case m.task != nil:
-			for k := range status.Found.Tasks.Items {
-				m.task(&status.Found.Tasks.Items[k], put)
+		if m.task != nil {
+			for k := range a.Found.Tasks.Items {
+				m.task(&a.Found.Tasks.Items[k], put)
 			}
 		}
 	}

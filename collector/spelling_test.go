@@ -38,6 +38,7 @@ func says1(list ...string) func(http.ResponseWriter, *simulator.Request) bool {
 }
 
 func TestAServerIsTheSameHoweverItsUUIDIsSpelt(t *testing.T) {
+	t.Parallel()
 	for name, other := range spellings() {
 		for how, restart := range map[string]bool{"after a restart": true, "after a reload": false} {
 			t.Run(name+" "+how, func(t *testing.T) {
@@ -84,6 +85,7 @@ func TestAServerIsTheSameHoweverItsUUIDIsSpelt(t *testing.T) {
 }
 
 func TestADiscoveredServerIsTheConfiguredOneHoweverItsUUIDIsSpelt(t *testing.T) {
+	t.Parallel()
 	for name, listed := range spellings() {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {

@@ -109,6 +109,7 @@ func (w *world) familiesOf(names string) string {
 }
 
 func TestARestartLosesNothing(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "state")
 		s := newScript()
@@ -150,6 +151,7 @@ func TestARestartLosesNothing(t *testing.T) {
 }
 
 func TestWhatWasPublishedIsInTheFile(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.says(1, "t/cve/1")
@@ -171,6 +173,7 @@ func TestWhatWasPublishedIsInTheFile(t *testing.T) {
 // Polls go on while a write is under way. The last one may find what is shown: it comes after the
 // one in the middle all the same.
 func TestAnOlderUpdateNeverReplacesANewerOne(t *testing.T) {
+	t.Parallel()
 	for name, said := range map[string][2][]string{ // by turns
 		"another status":  {{"t/cve/1"}, {"t/cve/2"}},
 		"another total":   {{"t/cve/1"}, {"t/cve/1", "t/cve/1"}},
@@ -204,6 +207,7 @@ func TestAnOlderUpdateNeverReplacesANewerOne(t *testing.T) {
 }
 
 func TestWritesThatFailAreShownAndRepeated(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "state")
 		s := newScript()
@@ -251,6 +255,7 @@ func TestAFileThatIsLostIsWrittenAnewWithEverything(t *testing.T) {
 }
 
 func TestPollsThatFindNothingNewAreHardlyWritten(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.says(1, "t/cve/1")
@@ -264,6 +269,7 @@ func TestPollsThatFindNothingNewAreHardlyWritten(t *testing.T) {
 }
 
 func TestServersThatComeBackAreKnown(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.says(1, "t/cve/4/A")
@@ -288,6 +294,7 @@ func TestServersThatComeBackAreKnown(t *testing.T) {
 }
 
 func TestAnAccountThatLeftIsNotCountedOn(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.says(1, "t/cve/1")
@@ -313,6 +320,7 @@ func TestAnAccountThatLeftIsNotCountedOn(t *testing.T) {
 }
 
 func TestPollingOnceKeepsState(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "state")
 		s := newScript()

@@ -14,6 +14,7 @@ import (
 )
 
 func TestANewerScanAnswersAnOldersError(t *testing.T) {
+	t.Parallel()
 	const settings = "types: [cve, sca]\npoll_interval: 1m\nsettled_interval: 1m\nstall_after: 5m"
 	tests := map[string]struct {
 		said             [][]string // by web-1, ten minutes each
@@ -54,7 +55,7 @@ func TestANewerScanAnswersAnOldersError(t *testing.T) {
 					wantEqual(t, "failing in sum "+when, w.value("subtasks_failing"), len(strings.Fields(tt.failing)))
 					wantEqual(t, "stalled in sum "+when, w.value("subtasks_stalled"), len(strings.Fields(tt.stalled)))
 					wantEqual(t, "statuses "+when, len(w.tasksOf("subtask_status")), len(tt.said[len(tt.said)-1])+1)
-					_, problems := w.overview().Problems(noFilter)
+					problems := w.overview().Problems(noFilter).Total
 					wantEqual(t, "on pages "+when, problems, len(strings.Fields(tt.failing+" "+tt.stalled)))
 				}
 				check(w, "in the end")
@@ -89,6 +90,7 @@ func (w *world) tasksOf(name string) []string {
 
 // Where discovery knows when tasks began, that counts, and not when they were first seen.
 func TestDiscoverySaysWhichScanIsNewer(t *testing.T) {
+	t.Parallel()
 	for _, newer := range []string{"task-x", "task-y"} {
 		t.Run(newer, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 // A list that cannot be read says nothing of which servers are gone: neither runs that poll once
 // nor one that goes on may forget them, however long that lasts.
 func TestServersAreForgottenOnlyWhenEveryListWasRead(t *testing.T) {
+	t.Parallel()
 	for _, once := range []bool{true, false} {
 		t.Run(map[bool]string{true: "polling once", false: "going on"}[once], func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {

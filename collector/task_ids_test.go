@@ -40,11 +40,12 @@ func (w *world) idsAsked(after int, isRoot func(string) bool) map[string]int {
 // Whichever IDs the service knows, each subtask is published once and under the root task's ID.
 // What never answers is dropped, and tried once an hour.
 func TestSubtasksComeUnderTheRootsIDWhicheverIsKnown(t *testing.T) {
+	t.Parallel()
 	for known, name := range map[simulator.KnownIDs]string{simulator.RootIDs: "root", simulator.LeafIDs: "leaf", simulator.BothIDs: "both"} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				a := simulated("main")
-				a.Fleet = simulator.Fleet{Seed: 3, Size: 20, TaskEvery: 12 * time.Hour, ScanDuration: 4 * time.Hour, FailRatio: 0.2, KnownIDs: known}
+				a.Fleet = simulator.Fleet{Seed: 3, Size: 12, TaskEvery: 12 * time.Hour, ScanDuration: 4 * time.Hour, FailRatio: 0.2, KnownIDs: known}
 				w := startWorld(t, simulator.Options{Accounts: []simulator.Account{a}},
 					discovering("requests_per_second: 50\npoll_interval: 1m\nsettled_interval: 1m\nstall_after: 1d\ntypes: [cve, sys, cms, sca]"))
 				a.Fleet.Start = time.Unix(epoch, 0)
@@ -56,7 +57,7 @@ func TestSubtasksComeUnderTheRootsIDWhicheverIsKnown(t *testing.T) {
 					t.Errorf("published under %v, want the root's ID %s", series, task.ID)
 				}
 				statuses := w.counts("subtasks", "status")
-				wantEqual(t, "subtasks", statuses["unhandled"]+statuses["collecting"]+statuses["collected"]+statuses["matching"]+statuses["complete"], 60)
+				wantEqual(t, "subtasks", statuses["unhandled"]+statuses["collecting"]+statuses["collected"]+statuses["matching"]+statuses["complete"], 36)
 				wantEqual(t, "kinds of ID", w.store.Load().Accounts[0].Status().IDs, name)
 				wantEqual(t, "anomalies", w.counted("response_anomalies_total", "reason"), "map[]")
 
@@ -73,7 +74,7 @@ func TestSubtasksComeUnderTheRootsIDWhicheverIsKnown(t *testing.T) {
 				if name != "both" && (asked["both"] < 1 || asked["both"] > 8) {
 					t.Errorf("in an hour: asked for %v, want both once", asked)
 				}
-				wantEqual(t, "servers ok", w.value("servers", "state=ok"), 20)
+				wantEqual(t, "servers ok", w.value("servers", "state=ok"), 12)
 				compareWithPromhttp(t, w.collector)
 			})
 		})
@@ -99,6 +100,7 @@ func answersFor(c *taskCenter, task string, byLeaf bool, under string, asked *[]
 // The documentation speaks of an answer under the main task's ID for the ID of the task that
 // corresponds to the machine. No subtask may leave because the leaf's ID seems never to answer.
 func TestAnAnswerUnderAnotherIDDoesNotSayWhichOneBroughtIt(t *testing.T) {
+	t.Parallel()
 	for _, byLeaf := range []bool{false, true} {
 		for _, under := range []string{"t", "16190385"} {
 			t.Run(fmt.Sprintf("under %s, by leaf %v", under, byLeaf), func(t *testing.T) {
@@ -126,6 +128,7 @@ func TestAnAnswerUnderAnotherIDDoesNotSayWhichOneBroughtIt(t *testing.T) {
 
 // An account may have more tasks than one call takes, each with two IDs.
 func TestManyTasksWithTwoIDsEach(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		c := newTaskCenter(1)
 		var tasks []listedTask

@@ -41,6 +41,7 @@ func (h *throttling) intercept(w http.ResponseWriter, r *simulator.Request) bool
 }
 
 func TestThrottlingHalvesTheLimitWhichRecoversByAndBy(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := &throttling{}
 		w := startWorld(t, simulator.Options{Intercept: h.intercept}, saturating(10, "concurrency: 1"))
@@ -76,6 +77,7 @@ func TestThrottlingHalvesTheLimitWhichRecoversByAndBy(t *testing.T) {
 }
 
 func TestCallsRefusedTogetherHalveTheLimitOnce(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := &throttling{}
 		w := startWorld(t, simulator.Options{Intercept: h.intercept, Latency: time.Second}, saturating(10, "concurrency: 8"))
@@ -87,6 +89,7 @@ func TestCallsRefusedTogetherHalveTheLimitOnce(t *testing.T) {
 }
 
 func TestHintsAreObeyed(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		header string
 		want   time.Duration // no call before
@@ -117,6 +120,7 @@ func TestHintsAreObeyed(t *testing.T) {
 
 // A poll that is throttled three times has failed; it is tried again later.
 func TestThrottledCallIsTriedThreeTimes(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := &throttling{}
 		h.set(1000, "")
@@ -130,8 +134,9 @@ func TestThrottledCallIsTriedThreeTimes(t *testing.T) {
 // Where the account's real quota is smaller than configured, the exporter finds it, and throws few
 // calls away.
 func TestSmallerQuotaIsFound(t *testing.T) {
+	t.Parallel()
 	for _, hints := range []bool{false, true} {
-		for _, rps := range []float64{3, 10, 60} {
+		for _, rps := range []float64{3, 10, 30} {
 			t.Run(fmt.Sprint(rps, " configured, hints ", hints), func(t *testing.T) {
 				t.Parallel()
 				inBubble(t, func(t *testing.T) {

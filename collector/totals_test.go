@@ -20,6 +20,7 @@ func subtasksAre(typ string, counts ...int) string {
 }
 
 func TestEveryStatusOfEveryTypeIsAlwaysThere(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.fails(1, 500, "ServerError")
@@ -40,6 +41,7 @@ func TestEveryStatusOfEveryTypeIsAlwaysThere(t *testing.T) {
 }
 
 func TestSumsOfATypeOrCodeGoWithTheLastSubtaskThatHasIt(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		w := startWorld(t, simulator.Options{Intercept: s.intercept}, yamlOf(yamlAccount("main", "types: [cve]\npoll_interval: 1m\nsettled_interval: 1m",
@@ -69,6 +71,7 @@ func sumsOf(text, sum string) bool {
 }
 
 func TestSubtaskStallsWhenItsStatusRests(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.says(1, "t/cve/1", "u/cve/4", "v/cve/2")
@@ -97,6 +100,7 @@ func TestSubtaskStallsWhenItsStatusRests(t *testing.T) {
 }
 
 func TestSeriesOpenLeavesOutWhatIsDone(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.says(1, "a/cve/4", "b/cve/4/A", "c/cve/3", "d/cve/9", "e/cve/4/FINE")
@@ -113,6 +117,7 @@ func TestSeriesOpenLeavesOutWhatIsDone(t *testing.T) {
 }
 
 func TestScanDuration(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("x", 128)
 	runes := strings.Repeat("漏", 42)
 	tests := map[string]struct {
@@ -188,6 +193,7 @@ func (w *world) scans() *dto.Histogram {
 }
 
 func TestPollLagIsThatOfTheMostOverdueServer(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		w := startWorld(t, simulator.Options{}, yamlOf(yamlAccount("main", "poll_interval: 30s", serversYAML(10)...)))
 		pass(10 * time.Minute)

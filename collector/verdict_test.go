@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
@@ -9,11 +8,12 @@ import (
 )
 
 func TestVerdictNamesTheFirstAccountThatDidNotSucceed(t *testing.T) {
+	t.Parallel()
 	account := func(name string, t scan.Totals, refused bool) AccountOverview {
-		return AccountOverview{Name: name, Totals: t, Status: &scan.AccountStatus{Refused: refused}}
+		return AccountOverview{Name: name, OK: t.OK, Failing: t.Failing, Pending: t.Pending, Waiting: t.Waiting, Refused: refused}
 	}
 	good, unread := account("good", scan.Totals{OK: 3}, false), account("b", scan.Totals{OK: 1}, false)
-	unread.Status.Found.Tasks.Err = errors.New("no permission")
+	unread.DiscoveryProblems = []string{"no permission"}
 	for name, c := range map[string]struct {
 		accounts []AccountOverview
 		want     string // empty: success

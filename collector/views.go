@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -8,21 +9,32 @@ import (
 	"aliyun_vulscan_exporter/collector/scan"
 )
 
-// Filter selects what to show of an Overview. The zero value selects everything.
-type Filter struct {
-	// Account is one account's name; empty: all.
-	Account string
-	// Search is a part of what is shown of a server or subtask: name, UUID, task ID, error code.
-	// Case does not matter.
-	Search string
-	// State is that of servers: ok, failing or pending; empty: all.
-	State string
-	// Offset and Limit select a page of the result.
-	Offset, Limit int
+// Time is a time by the system's present clock. In JSON it is in UTC, or null while not known.
+type Time struct{ time.Time }
+
+// MarshalJSON implements json.Marshaler.
+func (t Time) MarshalJSON() ([]byte, error) {
+	if t.IsZero() {
+		return []byte("null"), nil
+	}
+	return t.UTC().MarshalJSON()
 }
 
-// window reports whether entry n, counted from 0, is on the selected page.
-func (f Filter) window(n int) bool { return n >= f.Offset && n < f.Offset+f.Limit }
+// Filter selects what to show of an Overview.
+type Filter struct {
+	Account     string // an account's name; empty: all
+	Search      string // a part of what is shown of a server or subtask, such as a name or code, in any case
+	State       string // of servers: ok, failing or pending; empty: any
+	Page, Limit int    // Page counts from 1, Limit is how many lines a page has
+}
+
+// List is a page of a list that has Total lines.
+type List[T any] struct {
+	Total int `json:"total"`
+	Page  int `json:"page"`
+	Limit int `json:"limit"`
+	Items []T `json:"items"`
+}
 
 // Target is a server that is watched.
 type Target struct {
@@ -32,59 +44,91 @@ type Target struct {
 
 // Scan is a subtask, as pages show it.
 type Scan struct {
-	Account, UUID, Server, TaskID, Type string
-	Status                              float64 // as reported; NaN: none
-	Code                                string  // the error code as reported; empty: none
-	// Changed is when the present status and code were first seen, Moved when the present status
-	// was; Started is when the subtask was first seen unfinished, zero if it never was.
-	Changed, Moved, Started time.Time
-	Stalled                 bool
-	// Superseded says that a newer scan has answered this one.
-	Superseded bool
+	Account    string   `json:"account"`
+	UUID       string   `json:"uuid"`
+	Server     string   `json:"server"`
+	TaskID     string   `json:"task_id"`
+	Type       string   `json:"type"`
+	Status     *float64 `json:"status"` // as reported; nil: none
+	StatusName string   `json:"status_name"`
+	Code       string   `json:"code"` // the error code as reported; empty: none
+	Stalled    bool     `json:"stalled"`
+	Superseded bool     `json:"superseded"`  // a newer scan has answered it
+	Changed    Time     `json:"last_change"` // first sight of the present status and code
+	Moved      Time     `json:"last_move"`   // first sight of the present status
+	Part       int      `json:"-"`           // what became of it, see Parts
 }
 
-// Server is a watched server, as lists show it.
+// Since is when what is shown of the subtask began: its code, or else its status.
+func (s Scan) Since() Time {
+	if s.Code == "" && s.Stalled {
+		return s.Moved
+	}
+	return s.Changed
+}
+
+// Server is a watched server, as lists show it. Succeeded, Complete, Failing and Stalled are some
+// of its Subtasks; only those of Complete that have no error code have succeeded.
 type Server struct {
-	Target
-	State string
-	// Failure is the result of the last poll if that failed, as aliyun_vulscan_api_requests_total
-	// has it.
-	Failure     string
-	LastSuccess time.Time // zero: never
-	// Stale says that what is known is too old to be published.
-	Stale bool
-	// Subtasks counts them. Succeeded, Complete, Failing and Stalled are some of them; only those
-	// of Complete that have no error code have succeeded.
-	Subtasks, Succeeded, Complete, Failing, Stalled int
+	Account     string `json:"account"`
+	UUID        string `json:"uuid"`
+	Name        string `json:"server"`
+	State       string `json:"state"`
+	Failure     string `json:"failure"` // result of the last poll if that failed
+	LastSuccess Time   `json:"last_success"`
+	Stale       bool   `json:"stale"` // what is known is too old to be published
+	Subtasks    int    `json:"subtasks"`
+	Succeeded   int    `json:"succeeded"`
+	Complete    int    `json:"complete"`
+	Failing     int    `json:"failing"`
+	Stalled     int    `json:"stalled"`
 }
 
 // Detail is all that is known of one server.
 type Detail struct {
 	Server
-	// Total is the service's own count of the server's subtasks; -1: unknown.
-	Total int64
-	Scans []Scan
-	// ServerScans are the server's scans as the tasks' lists have them.
-	ServerScans []ServerScan
-	// Changes are the last ones since the exporter started, the newest first.
-	Changes []Change
-	// Problem is the last failed call about the server; nil: none lately.
-	Problem *scan.Problem
+	Target      *scan.Target      `json:"-"`
+	InstanceID  string            `json:"instance_id"`
+	Region      string            `json:"region"`
+	IP          string            `json:"ip"`
+	OS          string            `json:"os"`
+	AgentOnline *bool             `json:"agent_online"` // nil: not discovered
+	Labels      map[string]string `json:"labels"`
+	TaskIDs     []string          `json:"task_ids"`
+	Types       []string          `json:"types"`
+	TotalCount  *int64            `json:"total_count"` // the service's own count of subtasks
+	Scans       []Scan            `json:"scans"`
+	ServerScans []ServerScan      `json:"server_scans"`
+	Changes     []Change          `json:"changes"`    // since the exporter started, the newest first
+	LastError   *Problem          `json:"last_error"` // of a call about the server
 }
 
 // ServerScan is the scan of a server within a task, as the task's list has it.
 type ServerScan struct {
-	TaskID string
-	Status float64   // as reported, see scan.ServerScanNames
-	Since  time.Time // first sight of that status
+	TaskID     string   `json:"task_id"`
+	Status     *float64 `json:"status"`
+	StatusName string   `json:"status_name"`
+	Since      Time     `json:"since"` // first sight of that status
 }
 
 // Change is a subtask's change to another status or code.
 type Change struct {
-	At           time.Time // to the second
-	TaskID, Type string
-	Status       float64 // NaN: none
-	Code         string  // as a label
+	At         Time     `json:"at"` // to the second
+	TaskID     string   `json:"task_id"`
+	Type       string   `json:"type"`
+	Status     *float64 `json:"status"`
+	StatusName string   `json:"status_name"`
+	Code       string   `json:"code"` // as a label
+}
+
+// Problem is a call that failed.
+type Problem struct {
+	At         Time   `json:"at"`
+	Action     string `json:"action"`
+	HTTPStatus int    `json:"http_status"`
+	Result     string `json:"result"`
+	Meaning    string `json:"meaning"`
+	RequestID  string `json:"request_id"`
 }
 
 // Targets returns the servers that are watched now.
@@ -100,90 +144,64 @@ func (c *Collector) Targets() []Target {
 	return list
 }
 
-// Problems returns the subtasks that fail or stall, the longest first, and how many there are in
-// all. State is not looked at.
-func (o *Overview) Problems(f Filter) (some []Scan, all int) {
-	search := strings.ToLower(f.Search)
-	for _, p := range o.problems {
-		if f.Account != "" && f.Account != o.Accounts[p.account].Name {
-			continue
-		}
-		if !matches(p.view.Target, search) && !contains(p.subtask.TaskID, search) && !contains(p.subtask.Code, search) {
-			continue
-		}
-		if f.window(all) {
-			some = append(some, scanOf(o.Accounts[p.account].Name, p.view, p.subtask))
-		}
-		all++
-	}
-	return some, all
+// Problems returns the subtasks that fail or stall, the longest first. State is not looked at.
+func (o *Overview) Problems(f Filter) List[Scan] {
+	fits := func(p problem) bool { return f.fits(p.server, p.subtask.TaskID, p.subtask.Code) }
+	return listOf(f, o.problems, fits, func(p problem) Scan { return scanOf(p.server, p.subtask) })
 }
 
-// Servers returns the watched servers, and how many there are in all.
-func (o *Overview) Servers(f Filter) (some []Server, all int) {
-	search := strings.ToLower(f.Search)
-	for i := range o.Accounts {
-		a := &o.Accounts[i]
-		if f.Account != "" && f.Account != a.Name {
-			continue
-		}
-		for _, v := range a.views {
-			if f.State != "" && f.State != v.State(v.Refused) || !matches(v.Target, search) {
-				continue
-			}
-			if f.window(all) {
-				some = append(some, serverOf(a, v))
-			}
-			all++
-		}
-	}
-	return some, all
+// Servers returns the watched servers.
+func (o *Overview) Servers(f Filter) List[Server] {
+	fits := func(s server) bool { return (f.State == "" || f.State == s.State(s.Refused)) && f.fits(s) }
+	return listOf(f, o.servers, fits, serverOf)
 }
 
 // Server returns one server; the UUID's case does not matter.
 func (o *Overview) Server(account, uuid string) (*Detail, bool) {
-	for i := range o.Accounts {
-		a := &o.Accounts[i]
-		if a.Name != account {
+	key := scan.KeyOf(uuid)
+	at := slices.IndexFunc(o.servers, func(s server) bool { return s.account.Name == account && s.Target.Key() == key })
+	if at < 0 {
+		return nil, false
+	}
+	return detailOf(o.servers[at]), true
+}
+
+// listOf returns the filter's page of the entries that fit, as they are shown.
+func listOf[E, T any](f Filter, all []E, fits func(E) bool, show func(E) T) List[T] {
+	list := List[T]{Page: f.Page, Limit: f.Limit, Items: []T{}}
+	for _, e := range all {
+		if !fits(e) {
 			continue
 		}
-		key := scan.KeyOf(uuid)
-		at := slices.IndexFunc(a.views, func(v scan.View) bool { return v.Target.Key() == key })
-		if at >= 0 {
-			return detailOf(a, a.views[at]), true
+		if n := list.Total - (f.Page-1)*f.Limit; n >= 0 && n < f.Limit {
+			list.Items = append(list.Items, show(e))
 		}
+		list.Total++
 	}
-	return nil, false
+	return list
 }
 
-// matches reports whether a lower-case text is a part of what names the server.
-func matches(t *scan.Target, search string) bool {
-	asset := t.Asset()
-	return contains(t.Name, search) || contains(t.UUID, search) || contains(asset.InstanceID, search) || contains(asset.IP, search)
-}
-
-func contains(text, search string) bool {
-	return search == "" || strings.Contains(strings.ToLower(text), search)
+// fits reports whether a server is of the filter's account, and what it searches for is in what
+// names the server, or in one of these texts.
+func (f Filter) fits(s server, texts ...string) bool {
+	if f.Account != "" && f.Account != s.account.Name {
+		return false
+	}
+	if f.Search == "" {
+		return true
+	}
+	search, asset := strings.ToLower(f.Search), s.Target.Asset()
+	has := func(text string) bool { return strings.Contains(strings.ToLower(text), search) }
+	return has(s.Target.Name) || has(s.Target.UUID) || has(asset.InstanceID) || has(asset.IP) || slices.ContainsFunc(texts, has)
 }
 
 // when converts an instant to a time of the system's clock.
 func when(v scan.View, i scan.Instant) time.Time { return min(i, v.Now).Add(v.Step).Time() }
 
-// stepped returns a problem whose time is one of the system's clock.
-func stepped(p *scan.Problem, step time.Duration) *scan.Problem {
-	if p == nil || step == 0 {
-		return p
-	}
-	other := *p
-	other.At = other.At.Add(step)
-	return &other
-}
-
-// shown returns an account's overview with all times converted to the system's present clock,
-// whatever that clock was set to when the events happened.
+// shown returns an account's status with the times of its lists converted to the system's present
+// clock, whatever that clock was set to when they were read.
 func shown(s *scan.AccountStatus, now time.Time, step time.Duration) *scan.AccountStatus {
 	other := *s
-	other.Problem = stepped(s.Problem, step)
 	for _, at := range []*time.Time{&other.Found.Tasks.At, &other.Found.Servers.At} {
 		if !at.IsZero() {
 			*at = now.Add(step - now.Sub(*at)).Round(0)
@@ -192,50 +210,73 @@ func shown(s *scan.AccountStatus, now time.Time, step time.Duration) *scan.Accou
 	return &other
 }
 
-func scanOf(account string, v scan.View, s *scan.Subtask) Scan {
+// reported returns a number; nil where there is none, or none that JSON has.
+func reported(number float64) *float64 {
+	if math.IsNaN(number) || math.IsInf(number, 0) {
+		return nil
+	}
+	return &number
+}
+
+func scanOf(s server, t *scan.Subtask) Scan {
 	return Scan{
-		Account: account, UUID: v.Target.UUID, Server: v.Target.Name, TaskID: s.TaskID, Type: s.Type,
-		Status: s.Status, Code: s.Code, Changed: when(v, s.Changed), Moved: when(v, s.StatusSince), Started: when(v, s.Started),
-		Stalled: v.Stalled(s), Superseded: s.Superseded,
+		Account: s.account.Name, UUID: s.Target.UUID, Server: s.Target.Name, TaskID: t.TaskID, Type: t.Type,
+		Status: reported(t.Status), StatusName: scan.StatusName(t.Status), Code: t.Code, Stalled: s.Stalled(t), Superseded: t.Superseded,
+		Changed: Time{when(s.View, t.Changed)}, Moved: Time{when(s.View, t.StatusSince)}, Part: partOf(t),
 	}
 }
 
-func serverOf(a *AccountOverview, v scan.View) Server {
-	s := Server{
-		Target: Target{a.Name, v.Target}, State: v.State(v.Refused), Failure: v.Failure,
-		LastSuccess: when(v, v.LastSuccess), Stale: v.Stale() && v.LastSuccess != 0, Subtasks: len(v.Subtasks),
+func serverOf(s server) Server {
+	count := func(fits func(*scan.Subtask) bool) (n int) {
+		for i := range s.Subtasks {
+			if fits(&s.Subtasks[i]) {
+				n++
+			}
+		}
+		return n
 	}
-	for i := range v.Subtasks {
-		of := &v.Subtasks[i]
-		if !of.Unfinished() {
-			s.Complete++
-		}
-		if succeeded(of) {
-			s.Succeeded++
-		}
-		if of.Failing() {
-			s.Failing++
-		}
-		if v.Stalled(of) {
-			s.Stalled++
-		}
+	return Server{
+		Account: s.account.Name, UUID: s.Target.UUID, Name: s.Target.Name, State: s.State(s.Refused), Failure: s.Failure,
+		LastSuccess: Time{when(s.View, s.LastSuccess)}, Stale: s.Stale() && s.LastSuccess != 0, Subtasks: len(s.Subtasks),
+		Succeeded: count(func(t *scan.Subtask) bool { return !t.Unfinished() && t.Code == "" }),
+		Complete:  count(func(t *scan.Subtask) bool { return !t.Unfinished() }),
+		Failing:   count((*scan.Subtask).Failing), Stalled: count(s.Stalled),
 	}
-	return s
 }
 
-func detailOf(a *AccountOverview, v scan.View) *Detail {
-	d := &Detail{Server: serverOf(a, v), Total: v.Total, Problem: stepped(v.Problem, v.Step)}
-	for i := range v.Subtasks {
-		d.Scans = append(d.Scans, scanOf(a.Name, v, &v.Subtasks[i]))
+func detailOf(s server) *Detail {
+	asset := s.Target.Asset()
+	d := &Detail{
+		Server: serverOf(s), Target: s.Target, InstanceID: asset.InstanceID, Region: asset.Region, IP: asset.IP, OS: asset.OS, Labels: s.Target.Labels,
+		TaskIDs: s.Target.TaskIDs, Types: s.Target.Types, LastError: problemOf(s.Problem, s.Step),
+		Scans: []Scan{}, ServerScans: []ServerScan{}, Changes: []Change{},
 	}
-	for _, s := range v.ServerScans {
-		d.ServerScans = append(d.ServerScans, ServerScan{s.TaskID, s.Status, when(v, s.Since)})
+	if s.Target.AssetInfo != nil {
+		d.AgentOnline = &asset.Online
 	}
-	for _, c := range slices.Backward(v.Changes) {
-		s := c.Subtask(v.Record)
+	if s.Total >= 0 {
+		d.TotalCount = &s.Total
+	}
+	for i := range s.Subtasks {
+		d.Scans = append(d.Scans, scanOf(s, &s.Subtasks[i]))
+	}
+	for _, of := range s.ServerScans {
+		name := scan.ServerScanNames()[scan.StatusPlace(of.Status)]
+		d.ServerScans = append(d.ServerScans, ServerScan{of.TaskID, reported(of.Status), name, Time{when(s.View, of.Since)}})
+	}
+	for _, c := range slices.Backward(s.Changes) {
+		t, status := c.Subtask(s.Record), float64(c.Status)
 		d.Changes = append(d.Changes, Change{
-			At: when(v, c.At()), TaskID: s.TaskID, Type: s.Type, Status: float64(c.Status), Code: c.Code(v.Record),
+			Time{when(s.View, c.At())}, t.TaskID, t.Type, reported(status), scan.StatusName(status), c.Code(s.Record),
 		})
 	}
 	return d
+}
+
+// problemOf returns a failed call, its time converted to the system's present clock.
+func problemOf(p *scan.Problem, step time.Duration) *Problem {
+	if p == nil {
+		return nil
+	}
+	return &Problem{Time{p.At.Add(step)}, p.Err.Action, p.Err.Status, p.Err.Result, p.Err.Meaning(), p.Err.RequestID}
 }

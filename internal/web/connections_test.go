@@ -42,7 +42,7 @@ func closedOf(list []*fakeConn) string {
 }
 
 func TestSurplusConnectionsWithoutARequestAreClosedTheLongestWaitingFirst(t *testing.T) {
-	c := newConnections(log.NewNopLogger(), 4)
+	c := &connections{logger: log.NewNopLogger(), most: 4}
 	list := opened(c, 4)
 	c.changed(list[0], http.StateActive)
 	c.changed(list[2], http.StateActive)
@@ -59,7 +59,7 @@ func TestSurplusConnectionsWithoutARequestAreClosedTheLongestWaitingFirst(t *tes
 }
 
 func TestANewConnectionIsClosedWhereAllOthersAreAnswered(t *testing.T) {
-	c := newConnections(log.NewNopLogger(), 2)
+	c := &connections{logger: log.NewNopLogger(), most: 2}
 	busy := opened(c, 2)
 	for _, conn := range busy {
 		c.changed(conn, http.StateActive)
@@ -78,7 +78,7 @@ func TestANewConnectionIsClosedWhereAllOthersAreAnswered(t *testing.T) {
 func TestAcceptErrorsAreLoggedOnceAConditionAndRelieved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var text strings.Builder
-		c := newConnections(log.NewLogfmtLogger(&text), 10)
+		c := &connections{logger: log.NewLogfmtLogger(&text), most: 10}
 		line := []byte("http: Accept error: accept tcp 127.0.0.1:1: accept4: too many open files; retrying in 5ms\n")
 		list := opened(c, 3)
 		c.changed(list[1], http.StateActive)
@@ -113,7 +113,7 @@ func TestLinesOfTheServerAreForWhoLooksClosely(t *testing.T) {
 		"http: panic serving 127.0.0.1:1: oops\ngoroutine 1 [running]:\nmain.main()\n": "error",
 	} {
 		var text strings.Builder
-		if n, err := newConnections(log.NewLogfmtLogger(&text), 1).Write([]byte(line)); n != len(line) || err != nil {
+		if n, err := (&connections{logger: log.NewLogfmtLogger(&text), most: 1}).Write([]byte(line)); n != len(line) || err != nil {
 			t.Error(n, err)
 		}
 		if got := text.String(); strings.Count(got, "\n") != 1 || !strings.HasPrefix(got, "level="+severity) {

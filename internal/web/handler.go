@@ -1,11 +1,16 @@
 package web
 
 import (
-	"errors"
 	"fmt"
+	"html/template"
 	"net/http"
 	"net/http/pprof"
 	"net/url"
+	"path"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/go-kit/log"
@@ -18,39 +23,26 @@ import (
 
 // Options configure the handler. All functions must be safe for concurrent use.
 type Options struct {
-	// Scrape returns the metrics of accounts, servers and subtasks, and Others gathers all other
-	// metrics.
-	Scrape func(expose.Encoding) *expose.Scrape
-	Others prometheus.Gatherer
-	// Overview tells what is known of every server and subtask.
-	Overview func() *collector.Overview
-	// Targets returns the watched servers.
-	Targets func() []collector.Target
-	// ScrubbedConfig returns the running configuration without secrets, as YAML.
-	ScrubbedConfig func() ([]byte, error)
-	// Reload loads the configuration anew, or changes nothing.
-	Reload func() error
-	// RoutePrefix is the path that all paths are below; empty or "/": none.
-	RoutePrefix string
-	// ExternalURL is where others find the route prefix; nil: where it is.
-	ExternalURL *url.URL
-	// ListenAddresses are those of the command line; Serve sets them.
-	ListenAddresses []string
-	// TelemetryPath is where the exposition is, such as /metrics.
-	TelemetryPath string
-	// MaxRequests bounds concurrent scrapes; 0 is no bound.
-	MaxRequests int
-	// Lifecycle allows /-/reload, Pprof serves /debug/pprof/.
-	Lifecycle, Pprof bool
-	// Version is shown on the landing page.
-	Version string
-	Logger  log.Logger
+	Scrape           func(expose.Encoding) *expose.Scrape // metrics of accounts, servers and subtasks
+	Others           prometheus.Gatherer                  // all other metrics
+	Overview         func() *collector.Overview           // what is known of every server and subtask
+	Targets          func() []collector.Target            // the watched servers
+	ScrubbedConfig   func() ([]byte, error)               // the running configuration as YAML, without secrets
+	Reload           func() error                         // loads the configuration anew, or changes nothing
+	RoutePrefix      string                               // what all paths are below; empty or "/": nothing
+	ExternalURL      *url.URL                             // where others find the route prefix; nil: where it is
+	ListenAddresses  []string                             // of the command line; Serve sets them
+	TelemetryPath    string                               // where the exposition is, such as /metrics
+	MaxRequests      int                                  // bounds concurrent scrapes; 0: no bound
+	Lifecycle, Pprof bool                                 // allow /-/reload, serve /debug/pprof/
+	Version          string                               // for the landing page
+	Logger           log.Logger
 }
 
 // handler is the state behind the paths.
 type handler struct {
 	Options
-	pages pages
+	pages map[string]*template.Template
 	ready atomic.Bool // once ready, always ready
 }
 
@@ -60,24 +52,29 @@ func New(o Options) (http.Handler, error) {
 		return nil, err
 	}
 	h := &handler{Options: o}
-	var err error
-	if h.pages, err = newPages(h.link); err != nil {
-		return nil, err
-	}
-	mux, turns, packed := http.NewServeMux(), newQueue(), newPacker()
+	h.pages = h.newPages()
+	mux := http.NewServeMux()
 	page := func(path string, serve http.Handler) {
 		mux.Handle("GET "+path, serve)
 		mux.HandleFunc("GET "+path+"/{$}", withoutSlash)
 	}
-	metrics := expose.Handler(expose.Options{Scrape: o.Scrape, Others: o.Others, Failed: h.scrapeFailed})
-	page(o.TelemetryPath, atMost(o.MaxRequests, ", or raise --web.max-requests", metrics))
-	mux.Handle("GET /{$}", turns.limit(packed.pack(h.landing)))
-	page("/status", turns.limit(packed.pack(h.status)))
-	page("/status/server", turns.limit(packed.pack(h.server)))
-	page("/api/v1/status", turns.limit(packed.pack(h.apiStatus)))
-	page("/api/v1/status/server", turns.limit(packed.pack(ofServer(h.apiServer))))
-	page("/config", packed.pack(h.config))
-	page("/sd", atMost(maxLists, "", packed.pack(h.targets)))
+	metrics := expose.Handler(expose.Options{Scrape: o.Scrape, Others: o.Others, Failed: func(err error) {
+		level.Error(o.Logger).Log("msg", "scrape failed in part", "err", err)
+	}})
+	if o.MaxRequests > 0 {
+		metrics = atMost(o.MaxRequests, ", or raise --web.max-requests")(metrics)
+	}
+	page(o.TelemetryPath, metrics)
+	// Few pages are rendered at a time, so that however many people look at them, polls find a
+	// processor.
+	turns := limiter(max(1, runtime.GOMAXPROCS(0)/2), maxWaiting, "too many pages are asked for at once: try again in a second")
+	mux.Handle("GET /{$}", turns(http.HandlerFunc(h.landing)))
+	page("/status", turns(http.HandlerFunc(h.status)))
+	page("/status/server", turns(http.HandlerFunc(h.server)))
+	page("/api/v1/status", turns(http.HandlerFunc(h.apiStatus)))
+	page("/api/v1/status/server", turns(http.HandlerFunc(h.apiServer)))
+	page("/config", http.HandlerFunc(h.config))
+	page("/sd", atMost(maxLists, "")(http.HandlerFunc(h.targets)))
 	page("/-/healthy", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeText(w, http.StatusOK, "healthy\n")
 	}))
@@ -92,40 +89,26 @@ func New(o Options) (http.Handler, error) {
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	}
 	// A page on another site must not be able to make a browser reload us.
-	ours := newHosts(o.ExternalURL, o.ListenAddresses).guard(h.below(o.RoutePrefix, mux))
-	return secure(http.NewCrossOriginProtection().Handler(ours)), nil
+	ours := guarded(o.ExternalURL, o.ListenAddresses, h.below(o.RoutePrefix, mux))
+	return secure(style, http.NewCrossOriginProtection().Handler(ours)), nil
 }
 
-// ofServer answers 400 unless a server is asked for.
-func ofServer(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if q := r.URL.Query(); q.Get("account") == "" || q.Get("uuid") == "" {
-			writeJSON(w, http.StatusBadRequest, apiError(errors.New("give both parameters, account and uuid")))
-			return
-		}
-		next(w, r)
-	}
-}
-
-func (h *handler) config(w http.ResponseWriter, _ *http.Request) {
+func (h *handler) config(w http.ResponseWriter, r *http.Request) {
 	text, err := h.ScrubbedConfig()
-	if err != nil {
-		http.Error(w, "the configuration cannot be shown", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/yaml; charset=utf-8")
-	_, _ = w.Write(text)
+	send(w, r, http.StatusOK, "text/yaml; charset=utf-8", text, err)
 }
 
 // readiness says whether every server was polled once, or tried.
 func (h *handler) readiness(w http.ResponseWriter, _ *http.Request) {
 	waiting, servers, lists, idle := 0, 0, 0, []byte(nil)
 	for _, a := range h.Overview().Accounts {
-		if why := idleText(&a); why != "" {
+		if why := a.Idle(); why != "" {
 			idle = fmt.Appendf(idle, "account %q: %s\n", a.Name, why)
 		}
-		toPoll, toRead := a.Unfinished()
-		waiting, servers, lists = waiting+toPoll, servers+a.Servers(), lists+toRead
+		servers += a.Servers()
+		if !a.Refused { // else it is not polled
+			waiting, lists = waiting+a.Waiting, lists+a.Unread
+		}
 	}
 	if waiting+lists == 0 {
 		h.ready.Store(true)
@@ -153,13 +136,62 @@ func (h *handler) reload(w http.ResponseWriter, _ *http.Request) {
 	writeText(w, http.StatusOK, "reloaded\n")
 }
 
-// scrapeFailed logs what could not be exposed.
-func (h *handler) scrapeFailed(err error) {
-	level.Error(h.Logger).Log("msg", "scrape failed in part", "err", err)
-}
-
 func writeText(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Type", plain)
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text))
+}
+
+// link makes a path of ours one that others use, who may come through a proxy.
+func (h *handler) link(to string) string {
+	base := h.RoutePrefix
+	if h.ExternalURL != nil {
+		base = h.ExternalURL.Path
+	}
+	return strings.TrimSuffix(base, "/") + to
+}
+
+// below serves everything under the route prefix, as Prometheus does: the root, and the prefix
+// itself, then lead to where others find the landing page.
+func (h *handler) below(prefix string, all http.Handler) http.Handler {
+	if prefix == "" || prefix == "/" {
+		return all
+	}
+	mux, landing := http.NewServeMux(), http.RedirectHandler(h.link("/"), http.StatusFound)
+	mux.Handle(prefix+"/", http.StripPrefix(prefix, all))
+	mux.Handle(prefix, landing)
+	mux.Handle("/{$}", landing)
+	return mux
+}
+
+// withoutSlash leads from a page's path with a slash at its end to the page. The way is relative,
+// so that it holds behind any proxy.
+func withoutSlash(w http.ResponseWriter, r *http.Request) {
+	to := "../" + path.Base(r.URL.Path)
+	if r.URL.RawQuery != "" {
+		to += "?" + r.URL.RawQuery
+	}
+	w.Header().Set("Location", to)
+	writeText(w, http.StatusFound, "the page is where the path has no slash at its end\n")
+}
+
+// plainPath is a path that means the same as a pattern, in HTML and in a URL.
+var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
+
+// PlainPath says whether a path has a slash before each of its parts, none at its end, and nothing
+// in it that a URL escapes or that stands for another path.
+func PlainPath(given string) bool { return plainPath.MatchString(given) && path.Clean(given) == given }
+
+// CheckTelemetryPath refuses a path for the metrics that is not plain, or is another page's.
+func CheckTelemetryPath(telemetry string) error {
+	taken := []string{"/", "/status", "/status/server", "/api/v1/status", "/api/v1/status/server", "/config", "/sd", "/-/healthy", "/-/ready", "/-/reload"}
+	switch {
+	case !strings.HasPrefix(telemetry, "/"):
+		return fmt.Errorf("--web.telemetry-path=%q: it must begin with /", telemetry)
+	case slices.Contains(taken, telemetry) || strings.HasPrefix(telemetry, "/debug/pprof"):
+		return fmt.Errorf("--web.telemetry-path=%q: another page is there; use /metrics", telemetry)
+	case !PlainPath(telemetry):
+		return fmt.Errorf("--web.telemetry-path=%q: it must be a plain path such as /metrics", telemetry)
+	}
+	return nil
 }

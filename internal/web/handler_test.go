@@ -13,7 +13,6 @@ import (
 
 	"aliyun_vulscan_exporter/collector"
 	"aliyun_vulscan_exporter/collector/scan"
-	"aliyun_vulscan_exporter/config"
 	"aliyun_vulscan_exporter/internal/web"
 )
 
@@ -33,7 +32,9 @@ func options() web.Options {
 
 // account is how an account fares.
 func account(name string, totals scan.Totals, refused bool) collector.AccountOverview {
-	return collector.AccountOverview{Name: name, Totals: totals, Status: &scan.AccountStatus{Refused: refused, Config: &config.Account{}}}
+	return collector.AccountOverview{
+		Name: name, OK: totals.OK, Failing: totals.Failing, Pending: totals.Pending, Waiting: totals.Waiting, Refused: refused, Accepted: totals.OK > 0,
+	}
 }
 
 func all(accounts ...collector.AccountOverview) []collector.AccountOverview { return accounts }

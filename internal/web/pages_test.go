@@ -10,7 +10,6 @@ import (
 
 	"aliyun_vulscan_exporter/collector"
 	"aliyun_vulscan_exporter/collector/scan"
-	"aliyun_vulscan_exporter/internal/sas"
 )
 
 // plainText is what a piece of HTML shows, its white space made one space.
@@ -163,8 +162,8 @@ func TestTasksAreShownWithTheServersThatNeedSomebodyFirst(t *testing.T) {
 func TestTasksThatRunStandBeforeThoseOfOtherAccountsThatHaveEnded(t *testing.T) {
 	t.Parallel()
 	ended, running := account("a", scan.Totals{OK: 1}, false), account("b", scan.Totals{OK: 1}, false)
-	ended.Status.Found.Tasks.Items = []sas.Task{{ID: "older", Status: "SUCCESS"}}
-	running.Status.Found.Tasks.Items = []sas.Task{{ID: "newer", Status: "PROCESSING"}}
+	ended.Tasks = []collector.Task{{ID: "older", Status: "SUCCESS", Ended: true}}
+	running.Tasks = []collector.Task{{ID: "newer", Status: "PROCESSING"}}
 	o := options()
 	o.Overview = func() *collector.Overview { return &collector.Overview{Accounts: all(ended, running)} }
 	page := get(handler(t, o), "/status").Body.String()
@@ -218,7 +217,7 @@ func TestSearchesWithoutHitsSaySo(t *testing.T) {
 func TestAnAccountThatWatchesNothingIsPointedOut(t *testing.T) {
 	t.Parallel()
 	unread := account("a", scan.Totals{}, false)
-	unread.Status.Unread = 1
+	unread.Unread = 1
 	for name, c := range map[string]struct {
 		account collector.AccountOverview
 		want    string

@@ -15,7 +15,7 @@ func NewRegistry(program string) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(
 		versioncollector.NewCollector(program),
-		goCollector{collectors.NewGoCollector()},
+		withoutAmbiguity(collectors.NewGoCollector()),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return r
@@ -26,33 +26,21 @@ func NewRegistry(program string) *prometheus.Registry {
 // go_memstats_alloc_bytes, which strict parsers refuse.
 const ambiguous = `fqName: "go_memstats_alloc_bytes_total"`
 
-// goCollector collects the metrics of the Go runtime under their usual names, and the ambiguous
-// counter without a type.
-type goCollector struct{ prometheus.Collector }
-
-// Collect implements prometheus.Collector.
-func (c goCollector) Collect(ch chan<- prometheus.Metric) {
-	all := make(chan prometheus.Metric)
-	go func() {
-		defer close(all)
-		c.Collector.Collect(all)
-	}()
-	for m := range all {
-		if strings.Contains(m.Desc().String(), ambiguous) {
-			m = untyped{m}
+// withoutAmbiguity collects what the Go runtime's collector does, but the ambiguous counter without
+// a type.
+func withoutAmbiguity(goRuntime prometheus.Collector) prometheus.CollectorFunc {
+	return func(ch chan<- prometheus.Metric) {
+		all := make(chan prometheus.Metric)
+		go func() {
+			defer close(all)
+			goRuntime.Collect(all)
+		}()
+		for m := range all {
+			var counter dto.Metric
+			if strings.Contains(m.Desc().String(), ambiguous) && m.Write(&counter) == nil {
+				m = prometheus.MustNewConstMetric(m.Desc(), prometheus.UntypedValue, counter.GetCounter().GetValue())
+			}
+			ch <- m
 		}
-		ch <- m
 	}
-}
-
-// untyped is a counter whose type is not told.
-type untyped struct{ prometheus.Metric }
-
-// Write implements prometheus.Metric.
-func (u untyped) Write(out *dto.Metric) error {
-	if err := u.Metric.Write(out); err != nil {
-		return err
-	}
-	out.Untyped, out.Counter = &dto.Untyped{Value: out.GetCounter().Value}, nil
-	return nil
 }

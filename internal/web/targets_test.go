@@ -75,7 +75,7 @@ func TestNotReadyWhileListsAreToBeRead(t *testing.T) {
 	t.Parallel()
 	o := options()
 	unread := account("a", scan.Totals{}, false)
-	unread.Status.Unread = 2
+	unread.Unread = 2
 	o.Overview = func() *collector.Overview { return &collector.Overview{Accounts: all(unread)} }
 	if got := get(handler(t, o), "/-/ready"); got.Code != http.StatusServiceUnavailable ||
 		got.Body.String() != "not ready: 0 of 0 servers were polled\n2 lists of servers or tasks are still to be read\n" {

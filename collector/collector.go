@@ -1,3 +1,6 @@
+// Package collector is the scrape side: it reads what polls have published from a scan.Store, and
+// makes metrics of it for Prometheus and an Overview for people. All metrics are in one table, in
+// metrics.go. Nothing here polls, and nothing waits for a poll.
 package collector
 
 import (
@@ -7,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
 
 	"aliyun_vulscan_exporter/collector/expose"
 	"aliyun_vulscan_exporter/collector/scan"
@@ -36,14 +40,14 @@ func New(store *scan.Store, clock *scan.Clock) *Collector {
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, v := range c.Events.vectors() {
+	for _, v := range c.Events.vectors {
 		v.Describe(ch)
 	}
 }
 
 // Collect implements prometheus.Collector.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
-	for _, v := range c.Events.vectors() {
+	for _, v := range c.Events.vectors {
 		v.Collect(ch)
 	}
 }
@@ -72,5 +76,5 @@ func (c *Collector) WriteText(w io.Writer, others prometheus.Gatherer) error {
 	if err != nil {
 		return fmt.Errorf("gathering the metrics: %w", err)
 	}
-	return c.Scrape(expose.Encoding{}).WriteText(w, families)
+	return c.Scrape(expose.Encoding{Format: expfmt.TypeTextPlain}).WriteText(w, families)
 }

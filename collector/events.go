@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,40 +20,37 @@ type Events struct {
 	requests, failures, anomalies *prometheus.CounterVec
 	requestDuration, scanDuration *prometheus.HistogramVec
 	shard                         *prometheus.GaugeVec
+
+	vectors []*prometheus.MetricVec // all of them
 }
 
 func newEvents() *Events {
-	rows := make(map[string]metric)
-	for _, m := range eventMetrics() {
-		rows[m.name] = m
+	row := func(name string) metric {
+		return metrics[slices.IndexFunc(metrics, func(m metric) bool { return m.name == "aliyun_vulscan_"+name })]
 	}
 	counter := func(name string) *prometheus.CounterVec {
-		m := rows[name]
+		m := row(name)
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: m.name, Help: m.help}, m.labels)
 	}
-	gauge := func(name string) *prometheus.GaugeVec {
-		m := rows[name]
-		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: m.name, Help: m.help}, m.labels)
-	}
 	histogram := func(name string) *prometheus.HistogramVec {
-		m := rows[name]
+		m := row(name)
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: m.name, Help: m.help, Buckets: m.buckets, NativeHistogramBucketFactor: 1.1,
 			NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour,
 		}, m.labels)
 	}
-	return &Events{
-		requests:        counter("aliyun_vulscan_api_requests_total"),
-		requestDuration: histogram("aliyun_vulscan_api_request_duration_seconds"),
-		scanDuration:    histogram("aliyun_vulscan_scan_duration_seconds"),
-		failures:        counter("aliyun_vulscan_scan_failures_total"),
-		anomalies:       counter("aliyun_vulscan_response_anomalies_total"),
-		shard:           gauge("aliyun_vulscan_exporter_shard_info"),
+	shard := row("exporter_shard_info")
+	e := &Events{
+		requests: counter("api_requests_total"), requestDuration: histogram("api_request_duration_seconds"),
+		failures: counter("scan_failures_total"), scanDuration: histogram("scan_duration_seconds"),
+		anomalies: counter("response_anomalies_total"),
+		shard:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: shard.name, Help: shard.help}, shard.labels),
 	}
-}
-
-func (e *Events) vectors() []prometheus.Collector {
-	return []prometheus.Collector{e.requests, e.requestDuration, e.scanDuration, e.failures, e.anomalies, e.shard}
+	e.vectors = []*prometheus.MetricVec{
+		e.requests.MetricVec, e.requestDuration.MetricVec, e.scanDuration.MetricVec,
+		e.failures.MetricVec, e.anomalies.MetricVec, e.shard.MetricVec,
+	}
+	return e
 }
 
 // Shard says which share of the servers this process polls, of how many.
@@ -88,12 +86,8 @@ func (e *Events) WatchTypes(account string, types []string) {
 
 // Forget drops an account that left the configuration.
 func (e *Events) Forget(account string) {
-	label := prometheus.Labels{"account": account}
-	for _, v := range []*prometheus.CounterVec{e.requests, e.failures, e.anomalies} {
-		v.DeletePartialMatch(label)
-	}
-	for _, v := range []*prometheus.HistogramVec{e.requestDuration, e.scanDuration} {
-		v.DeletePartialMatch(label)
+	for _, v := range e.vectors {
+		v.DeletePartialMatch(prometheus.Labels{"account": account})
 	}
 }
 

@@ -19,58 +19,49 @@ func (constMetrics) Describe(chan<- *prometheus.Desc) {}
 
 func (m constMetrics) Collect(ch chan<- prometheus.Metric) {
 	c := m.collector
-	labels := c.store.Load().Labels
-	s := &source{store: c.store, clock: c.clock, configured: labels}
-	for _, row := range table(labels) {
-		if !row.isEvent() {
-			s.rows = append(s.rows, row)
-		}
+	s := newSource(c.store, c.clock, c.store.Load().Labels)
+	var families []constFamily
+	for _, f := range s.families() {
+		families = append(families, newConstFamily(f))
 	}
-	var encoders []expose.Encoder
-	for _, f := range families(s.rows, placeNames(labels)) {
-		encoders = append(encoders, newConstEncoder(f, ch))
+	emit := func(family int, values []string, value float64, created time.Time) {
+		ch <- families[family].metric(values, value, created)
 	}
-	emitter := expose.NewEmitter(encoders)
 	var sums []sum
 	for _, g := range s.Groups() {
-		of, _ := s.Collect(s.Load(g), c.clock.Now(), emitter)
+		of, _ := s.Collect(s.Load(g), c.clock.Now(), emit)
 		sums = append(sums, of)
 	}
-	s.Total(sums, c.clock.Now(), emitter)
+	s.Total(sums, c.clock.Now(), emit)
 }
 
-// constEncoder makes const metrics instead of bytes.
-type constEncoder struct {
+// constFamily makes const metrics.
+type constFamily struct {
 	desc *prometheus.Desc
 	typ  prometheus.ValueType
 	from []int
-	ch   chan<- prometheus.Metric
 }
 
-func newConstEncoder(f expose.Family, ch chan<- prometheus.Metric) constEncoder {
-	e := constEncoder{typ: prometheus.GaugeValue, ch: ch}
-	if f.Type == expose.Counter {
-		e.typ = prometheus.CounterValue
+func newConstFamily(f expose.Family) constFamily {
+	c := constFamily{typ: prometheus.GaugeValue}
+	if f.Counter {
+		c.typ = prometheus.CounterValue
 	}
 	var names []string
 	for _, l := range f.Labels {
-		names, e.from = append(names, l.Name), append(e.from, l.From)
+		names, c.from = append(names, l.Name), append(c.from, l.From)
 	}
-	e.desc = prometheus.NewDesc(f.Name, f.Help, names, nil)
-	return e
+	c.desc = prometheus.NewDesc(f.Name, f.Help, names, nil)
+	return c
 }
 
-func (constEncoder) Header(b []byte, _ int) []byte { return b }
-
-func (e constEncoder) Metric(b []byte, values []string, value float64, created time.Time) []byte {
-	own := make([]string, len(e.from))
-	for i, from := range e.from {
+func (c constFamily) metric(values []string, value float64, created time.Time) prometheus.Metric {
+	own := make([]string, len(c.from))
+	for i, from := range c.from {
 		own[i] = values[from]
 	}
 	if created.IsZero() {
-		e.ch <- prometheus.MustNewConstMetric(e.desc, e.typ, value, own...)
-	} else {
-		e.ch <- prometheus.MustNewConstMetricWithCreatedTimestamp(e.desc, e.typ, value, created, own...)
+		return prometheus.MustNewConstMetric(c.desc, c.typ, value, own...)
 	}
-	return b
+	return prometheus.MustNewConstMetricWithCreatedTimestamp(c.desc, c.typ, value, created, own...)
 }

@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/prometheus/common/expfmt"
+
 	"aliyun_vulscan_exporter/collector/expose"
 )
 
@@ -25,9 +27,9 @@ func BenchmarkMemory(b *testing.B) {
 			name     string
 			encoding expose.Encoding
 		}{
-			{"gzip-text", expose.Encoding{Format: expose.OpenMetrics, Gzip: true}},
-			{"gzip-protobuf", expose.Encoding{Format: expose.Protobuf, Gzip: true}},
-			{"plain-text", expose.Encoding{}},
+			{"gzip-text", expose.Encoding{Format: expfmt.TypeOpenMetrics, Gzip: true}},
+			{"gzip-protobuf", expose.Encoding{Format: expfmt.TypeProtoDelim, Gzip: true}},
+			{"plain-text", expose.Encoding{Format: expfmt.TypeTextPlain}},
 		} {
 			fleet.Scrape(of.encoding)
 			held = report(of.name, held)

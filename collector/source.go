@@ -7,10 +7,11 @@ import (
 	"aliyun_vulscan_exporter/collector/expose"
 	"aliyun_vulscan_exporter/collector/scan"
 	"aliyun_vulscan_exporter/config"
+	"aliyun_vulscan_exporter/internal/discovery"
 )
 
-// Indexes of a server's label values, which all its metrics share. The values of assetLabels
-// follow, and then those of configured labels.
+// Places of a server's label values, which all its metrics share. The values of assetLabels follow,
+// and then those of configured labels.
 const (
 	placeAccount = iota
 	placeUUID
@@ -34,8 +35,13 @@ func placeNames(configured []string) []string {
 type source struct {
 	store      *scan.Store
 	clock      *scan.Clock
-	rows       []metric
+	rows       []metric // that are read, in the order of the engine's families
 	configured []string
+}
+
+func newSource(store *scan.Store, clock *scan.Clock, configured []string) *source {
+	happen := func(m metric) bool { return m.read == nil && m.account == nil && m.task == nil }
+	return &source{store, clock, slices.DeleteFunc(slices.Clone(metrics), happen), configured}
 }
 
 // version identifies everything that a group's series are made of.
@@ -56,37 +62,27 @@ type engine = expose.Engine[*scan.Group, version, sum]
 // refuses labels that the engine cannot use. If one came here all the same, it would be left out,
 // and the metrics would stay.
 func newEngine(store *scan.Store, clock *scan.Clock, configured []string) *engine {
-	s := &source{store: store, clock: clock, configured: configured}
-	s.rows = slices.DeleteFunc(table(configured), func(m metric) bool { return m.isEvent() })
-	e, err := expose.NewEngine(families(s.rows, placeNames(configured)), s, clock.Now)
+	s := newSource(store, clock, configured)
+	e, err := expose.NewEngine(s.families(), s, clock.Now)
 	if err != nil {
 		return newEngine(store, clock, nil)
 	}
 	return e
 }
 
-// ofServer reports whether the metric is read off one server's record.
-func (m *metric) ofServer() bool {
-	return m.server != nil || m.subtask != nil || m.errorCount != nil || m.serverScan != nil
-}
-
-// isEvent reports whether the metric is counted when something happens.
-func (m *metric) isEvent() bool {
-	return !m.ofServer() && m.totals == nil && m.account == nil && m.task == nil
-}
-
-// families returns the rows of the table as families of the engine. places are the names of the
-// labels whose values a server's metrics share. The values of all other labels come in the order of
-// their row's labels.
-func families(rows []metric, places []string) []expose.Family {
-	list := make([]expose.Family, len(rows))
-	for i, m := range rows {
-		list[i] = expose.Family{Name: m.name, Help: m.help}
-		if m.counter {
-			list[i].Type = expose.Counter
+// families returns the rows as families of the engine. Label values of an account's metrics come in
+// the order of their row's labels.
+func (s *source) families() []expose.Family {
+	places := placeNames(s.configured)
+	list := make([]expose.Family, len(s.rows))
+	for i, m := range s.rows {
+		labels := m.labels
+		if m.info {
+			labels = slices.Concat(labels, places[placeAsset:])
 		}
-		for at, name := range m.labels {
-			if m.ofServer() {
+		list[i] = expose.Family{Name: m.name, Help: m.help, Counter: m.counter}
+		for at, name := range labels {
+			if m.read != nil {
 				at = slices.Index(places, name)
 			}
 			list[i].Labels = append(list[i].Labels, expose.Label{Name: name, From: at})
@@ -108,12 +104,12 @@ func (s *source) Groups() []*scan.Group {
 func (s *source) Load(g *scan.Group) version { return version{g.Load(), s.clock.Step()} }
 
 // Collect implements expose.Source.
-func (s *source) Collect(v version, now time.Time, e *expose.Emitter) (sum, time.Time) {
+func (s *source) Collect(v version, now time.Time, emit expose.Emit) (sum, time.Time) {
 	totals, until := &scan.Totals{}, scan.Instant(0)
-	values := make([]string, placeAsset+len(assetLabels)+len(s.configured))
-	values[placeAccount] = v.records.Account
+	r := &reading{source: s, emit: emit, values: make([]string, placeAsset+len(assetLabels)+len(s.configured))}
+	r.values[placeAccount] = v.records.Account
 	for view := range v.records.Views(scan.InstantOf(now), v.step) {
-		s.emit(view, values, e)
+		r.server(view)
 		totals.Count(view)
 		if at := view.ChangesAt(); at != 0 && (until == 0 || at < until) {
 			until = at
@@ -122,114 +118,95 @@ func (s *source) Collect(v version, now time.Time, e *expose.Emitter) (sum, time
 	return sum{v.records.Account, totals}, until.Time()
 }
 
-// emit emits the metrics of one server. values holds the label values that are known already.
-func (s *source) emit(v scan.View, values []string, e *expose.Emitter) {
-	values[placeUUID], values[placeServer] = v.Target.UUID, v.Target.Name
+// reading is what is read of a server now, and the label values that are known already.
+type reading struct {
+	*source
+	emit   expose.Emit
+	object object
+	asset  discovery.Server
+	values []string
+}
+
+// rows emits the metrics of one kind.
+func (r *reading) rows(per kind, created time.Time) {
+	for i := range r.source.rows {
+		m := &r.source.rows[i]
+		if m.per != per {
+			continue
+		}
+		if value, there := m.read(&r.object); there {
+			r.emit(i, r.values, value, created)
+		}
+	}
+}
+
+// server emits the metrics of one server and of all that it has.
+func (r *reading) server(v scan.View) {
+	r.object.View = v
+	r.values[placeUUID], r.values[placeServer] = v.Target.UUID, v.Target.Name
+	r.asset = v.Target.Asset()
 	for i, l := range assetLabels {
-		values[placeAsset+i] = ""
-		if v.Target.AssetInfo != nil {
-			values[placeAsset+i] = l.of(v.Target.AssetInfo)
-		}
+		r.values[placeAsset+i] = l.of(&r.asset)
 	}
-	for i, name := range s.configured {
-		values[placeAsset+len(assetLabels)+i] = v.Target.Labels[name]
+	for i, name := range r.configured {
+		r.values[placeAsset+len(assetLabels)+i] = v.Target.Labels[name]
 	}
-	for i := range s.rows {
-		if m := &s.rows[i]; m.server != nil {
-			if value, there := m.server(v); there {
-				e.Emit(i, values, value, time.Time{})
-			}
-		}
+	r.rows(perServer, time.Time{})
+	for i := range v.Errors {
+		e := &v.Errors[i]
+		r.object.errors, r.values[placeType], r.values[placeCode] = e, e.Type, e.Code
+		r.rows(perErrorCount, when(v, e.Created))
 	}
-	s.emitErrors(v, values, e)
-	s.emitServerScans(v, values, e)
-	if !v.Stale() {
-		s.emitSubtasks(v, values, e)
+	for i := range v.ServerScans {
+		r.object.scan, r.values[placeTaskID] = &v.ServerScans[i], v.ServerScans[i].TaskID
+		r.rows(perServerScan, time.Time{})
 	}
-}
-
-func (s *source) emitErrors(v scan.View, values []string, e *expose.Emitter) {
-	for i := range s.rows {
-		m := &s.rows[i]
-		if m.errorCount == nil {
-			continue
-		}
-		for k := range v.Errors {
-			count := &v.Errors[k]
-			values[placeType], values[placeCode] = count.Type, count.Code
-			e.Emit(i, values, m.errorCount(count), when(v, count.Created))
-		}
+	if v.Stale() {
+		return
 	}
-}
-
-func (s *source) emitServerScans(v scan.View, values []string, e *expose.Emitter) {
-	for i := range s.rows {
-		m := &s.rows[i]
-		if m.serverScan == nil {
-			continue
-		}
-		for k := range v.ServerScans {
-			values[placeTaskID] = v.ServerScans[k].TaskID
-			if value, there := m.serverScan(&v.ServerScans[k]); there {
-				e.Emit(i, values, value, time.Time{})
-			}
-		}
-	}
-}
-
-func (s *source) emitSubtasks(v scan.View, values []string, e *expose.Emitter) {
-	for k := range v.Subtasks {
-		t := &v.Subtasks[k]
+	for i := range v.Subtasks {
+		t := &v.Subtasks[i]
 		if v.Settings.Series == config.SeriesOpen && !t.Unfinished() && t.Code == "" {
 			continue
 		}
-		values[placeTaskID], values[placeType], values[placeCode] = t.TaskID, t.Type, t.CodeLabel
-		for i := range s.rows {
-			if m := &s.rows[i]; m.subtask != nil {
-				if value, there := m.subtask(v, t); there {
-					e.Emit(i, values, value, time.Time{})
-				}
-			}
-		}
+		r.object.subtask = t
+		r.values[placeTaskID], r.values[placeType], r.values[placeCode] = t.TaskID, t.Type, t.CodeLabel
+		r.rows(perSubtask, time.Time{})
 	}
 }
 
 // Total implements expose.Source.
-func (s *source) Total(sums []sum, now time.Time, e *expose.Emitter) {
-	totals := make(map[string]*scan.Totals)
-	for _, of := range sums {
-		if totals[of.account] == nil {
-			totals[of.account] = &scan.Totals{}
-		}
-		totals[of.account].Add(of.totals)
-	}
-	for _, a := range s.store.Load().Accounts {
+func (s *source) Total(sums []sum, now time.Time, emit expose.Emit) {
+	accounts, states := s.store.Load().Accounts, make(map[string]*accountState)
+	for _, a := range accounts {
 		status := a.Status()
-		sum := &scan.Totals{}
+		state := &accountState{AccountStatus: shown(status, now, s.clock.Step()), now: now}
 		for _, typ := range status.Types { // every type that is polled is there
-			sum.Type(typ)
+			state.totals.Type(typ)
 		}
-		if of := totals[a.Name]; of != nil {
-			sum.Add(of)
+		states[a.Name] = state
+	}
+	for _, of := range sums {
+		if state := states[of.account]; state != nil {
+			state.totals.Add(of.totals)
 		}
-		s.emitAccount(a.Name, shown(status, now, s.clock.Step()), sum, now, e)
+	}
+	for _, a := range accounts {
+		s.account(a.Name, states[a.Name], emit)
 	}
 }
 
-func (s *source) emitAccount(name string, status *scan.AccountStatus, sum *scan.Totals, now time.Time, e *expose.Emitter) {
+// account emits the metrics of an account.
+func (s *source) account(name string, a *accountState, emit expose.Emit) {
 	for i := range s.rows {
 		m := &s.rows[i]
-		put := func(value float64, labels ...string) {
-			e.Emit(i, append([]string{name}, labels...), value, time.Time{})
+		put := func(value float64, labels ...string) { emit(i, append([]string{name}, labels...), value, time.Time{}) }
+		if m.account != nil {
+			m.account(a, put)
 		}
-		switch {
-		case m.totals != nil:
-			m.totals(sum, put)
-		case m.account != nil:
-			m.account(status, now, put)
-		case m.task != nil:
-			for k := range status.Found.Tasks.Items {
-				m.task(&status.Found.Tasks.Items[k], put)
+		if m.task != nil {
+			for k := range a.Found.Tasks.Items {
+				m.task(&a.Found.Tasks.Items[k], put)
 			}
 		}
 	}

@@ -57,12 +57,12 @@ func TestOnlyWhatChangedIsEncoded(t *testing.T) {
 
 func TestTotalsAreThoseOfTheGroupsShown(t *testing.T) {
 	r := newRig(t, family("m", "x"), family("all"))
-	r.source.total = func(sums []int, e *expose.Emitter) {
+	r.source.total = func(sums []int, emit expose.Emit) {
 		all := 0
 		for _, n := range sums {
 			all += n
 		}
-		e.Emit(1, nil, float64(all), time.Time{})
+		emit(1, nil, float64(all), time.Time{})
 	}
 	for i := range 5 {
 		r.source.put(i, metric{0, []string{strconv.Itoa(i)}, 1, time.Time{}})

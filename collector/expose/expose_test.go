@@ -54,7 +54,7 @@ type source struct {
 	collected int
 	asOf      time.Time // of the last collection
 	loading   func()    // if not nil, called before a place is loaded
-	total     func(sums []int, e *expose.Emitter)
+	total     func(sums []int, emit expose.Emit)
 }
 
 func (s *source) Groups() []*place {
@@ -70,19 +70,19 @@ func (s *source) Load(p *place) *content {
 	return p.content.Load()
 }
 
-func (s *source) Collect(c *content, now time.Time, e *expose.Emitter) (int, time.Time) {
+func (s *source) Collect(c *content, now time.Time, emit expose.Emit) (int, time.Time) {
 	s.mu.Lock()
 	s.collected, s.asOf = s.collected+1, now
 	s.mu.Unlock()
 	for _, m := range c.metrics {
-		e.Emit(m.family, m.values, m.value, m.created)
+		emit(m.family, m.values, m.value, m.created)
 	}
 	return len(c.metrics), c.until
 }
 
-func (s *source) Total(sums []int, _ time.Time, e *expose.Emitter) {
+func (s *source) Total(sums []int, _ time.Time, emit expose.Emit) {
 	if s.total != nil {
-		s.total(sums, e)
+		s.total(sums, emit)
 	}
 }
 
@@ -132,7 +132,7 @@ func newRig(t testing.TB, families ...expose.Family) *rig {
 func family(name string, labels ...string) expose.Family {
 	f := expose.Family{Name: name, Help: "Help of " + name + `, with a "quote", a \ and a` + "\nline."}
 	if strings.HasSuffix(name, "_total") {
-		f.Type = expose.Counter
+		f.Counter = true
 	}
 	for i, l := range labels {
 		f.Labels = append(f.Labels, expose.Label{Name: l, From: i})
@@ -152,10 +152,10 @@ func (r *rig) Collect(ch chan<- prometheus.Metric) {
 				names, values = append(names, l.Name), append(values, m.values[l.From])
 			}
 			desc, typ := prometheus.NewDesc(f.Name, f.Help, names, nil), prometheus.GaugeValue
-			if f.Type == expose.Counter {
+			if f.Counter {
 				typ = prometheus.CounterValue
 			}
-			if m.created.IsZero() || f.Type == expose.Gauge {
+			if m.created.IsZero() || !f.Counter {
 				ch <- prometheus.MustNewConstMetric(desc, typ, m.value, values...)
 			} else {
 				ch <- prometheus.MustNewConstMetricWithCreatedTimestamp(desc, typ, m.value, m.created, values...)
@@ -282,7 +282,7 @@ func TestFamiliesThatNoScraperTakesAreRefused(t *testing.T) {
 		"a family twice":       {family("m"), family("m")},
 		"no metric name":       {family("a-b")},
 		"no label name":        {family("m", "a-b")},
-		"counter's name":       {{Name: "m", Type: expose.Counter}},
+		"counter's name":       {{Name: "m", Counter: true}},
 		"an empty label name":  {family("m", "")},
 		"an empty metric name": {family("")},
 	} {

@@ -1,26 +1,22 @@
 package expose
 
 import (
-	"bufio"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
-
-	"aliyun_vulscan_exporter/internal/gzipjoin"
 )
 
-// text100 is the text format whose names may be any UTF-8. Names of groups never need that, so that
-// it differs from version 0.0.4 in nothing but its name.
-const text100 expfmt.Format = "text/plain; version=1.0.0; charset=utf-8"
-
-// sendBuffer is how much of an answer is gathered before it is sent on: pieces are small, and each
-// send wakes the reader.
-const sendBuffer = 256 << 10
+// formats are what clients may ask for, the preferred ones first.
+var formats = []expfmt.Format{
+	expfmt.FmtOpenMetrics_1_0_0, expfmt.FmtOpenMetrics_0_0_1, expfmt.FmtProtoDelim, expfmt.FmtText,
+	// Its names may be any UTF-8. Names of groups never need that, so that this format differs from
+	// FmtText in nothing but its own name.
+	"text/plain; version=1.0.0; charset=utf-8",
+}
 
 // Options configure a Handler.
 type Options struct {
@@ -35,18 +31,16 @@ type Options struct {
 
 // Handler serves the metrics in the format that the client asks for.
 func Handler(o Options) http.Handler {
-	deflaters := &sync.Pool{New: func() any { return gzipjoin.NewDeflater() }} // they are large
-	formats := append(expfmt.DefaultOpenMetricsAcceptedFormats(), text100)
-	formats = slices.DeleteFunc(formats, func(f expfmt.Format) bool { // forms of protobuf for people
-		return f.FormatType() == expfmt.TypeProtoText || f.FormatType() == expfmt.TypeProtoCompact
-	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		others, err := o.Others.Gather()
 		if err != nil {
 			o.Failed(err)
 		}
 		format := expfmt.NegotiateAccept(r.Header, formats...)
-		encoding := Encoding{Format: formatOf(format), Gzip: AcceptsGzip(r.Header)}
+		encoding := Encoding{Format: format.FormatType(), Gzip: AcceptsGzip(r.Header)}
+		if encoding.Format == expfmt.TypeUnknown {
+			encoding.Format = expfmt.TypeTextPlain
+		}
 		scrape := o.Scrape(encoding)
 		if err != nil && len(others) == 0 && scrape.empty() {
 			http.Error(w, "no metrics could be gathered: the log says why", http.StatusInternalServerError)
@@ -55,66 +49,25 @@ func Handler(o Options) http.Handler {
 		w.Header().Set("Content-Type", string(format))
 		w.Header().Add("Vary", "Accept")
 		w.Header().Add("Vary", "Accept-Encoding")
+		if encoding.Gzip {
+			w.Header().Set("Content-Encoding", "gzip")
+		}
 		names := r.URL.Query()["name[]"] // as promhttp has it
 		wanted := func(name string) bool { return len(names) == 0 || slices.Contains(names, name) }
-		if encoding.Format == Text {
-			format = expfmt.FmtText
-		}
-		buffered := bufio.NewWriterSize(w, sendBuffer)
-		// An error of writing is the client's: it has gone, or reads too slowly.
-		if !encoding.Gzip {
-			if scrape.send(plainSink{buffered}, format, others, wanted, o.Failed) == nil {
-				_ = buffered.Flush()
-			}
-			return
-		}
-		w.Header().Set("Content-Encoding", "gzip")
-		deflater := deflaters.Get().(*gzipjoin.Deflater)
-		defer deflaters.Put(deflater)
-		zipped := gzipjoin.NewWriter(buffered)
-		if scrape.send(gzipSink{zipped, deflater}, format, others, wanted, o.Failed) == nil && zipped.Close() == nil {
-			_ = buffered.Flush()
-		}
+		_ = scrape.send(w, others, wanted, o.Failed) // its error is the client's: it has gone, or reads too slowly
 	})
-}
-
-func formatOf(f expfmt.Format) Format {
-	switch f.FormatType() {
-	case expfmt.TypeOpenMetrics:
-		return OpenMetrics
-	case expfmt.TypeProtoDelim:
-		return Protobuf
-	}
-	return Text
 }
 
 // AcceptsGzip reports whether a client takes gzip (RFC 9110, 12.5.3): it, or any coding, is named
 // with a weight above 0. What is sent is gzip or as it is.
 func AcceptsGzip(header http.Header) bool {
-	gzip, anything := -1.0, -1.0
-	for _, list := range header.Values("Accept-Encoding") {
-		for offer := range strings.SplitSeq(list, ",") {
-			coding, parameters, _ := strings.Cut(offer, ";")
-			switch strings.ToLower(strings.TrimSpace(coding)) {
-			case "gzip", "x-gzip":
-				gzip = weight(parameters)
-			case "*":
-				anything = weight(parameters)
-			}
-		}
+	accepted := make(map[string]bool)
+	for offer := range strings.SplitSeq(strings.ToLower(strings.Join(header.Values("Accept-Encoding"), ",")), ",") {
+		coding, parameters, _ := strings.Cut(strings.Join(strings.Fields(offer), ""), ";")
+		_, q, weighted := strings.Cut(parameters, "q=")
+		weight, _ := strconv.ParseFloat(q, 64) // unreadable is 0
+		accepted[strings.TrimPrefix(coding, "x-")] = !weighted || weight > 0
 	}
-	return gzip > 0 || gzip < 0 && anything > 0
-}
-
-// weight reads what stands after a coding's semicolon; unreadable is 0.
-func weight(parameters string) float64 {
-	_, q, found := strings.Cut(strings.ToLower(strings.ReplaceAll(parameters, " ", "")), "q=")
-	if !found {
-		return 1
-	}
-	w, err := strconv.ParseFloat(q, 64)
-	if err != nil {
-		return 0
-	}
-	return w
+	gzip, named := accepted["gzip"]
+	return gzip || !named && accepted["*"]
 }

@@ -8,10 +8,16 @@ import (
 	"time"
 )
 
+// What the formats escape; the text format's help leaves quotes as they are.
+var (
+	unquoted = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
+	quoted   = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
+)
+
 // textEncoder writes the Prometheus text format, or OpenMetrics.
 type textEncoder struct {
 	openMetrics bool
-	header      string
+	head        string
 	sample      string   // name of the samples
 	created     string   // name of the samples that say when a counter began; "": none do
 	labels      []Label  // sorted
@@ -20,16 +26,19 @@ type textEncoder struct {
 }
 
 func newTextEncoder(f *Family, openMetrics bool) *textEncoder {
-	name, typ := f.Name, "gauge"
-	if f.Type == Counter {
+	name, help, typ := f.Name, unquoted.Replace(f.Help), "gauge"
+	e := &textEncoder{openMetrics: openMetrics, sample: f.Name, labels: f.sorted(), after: " "}
+	if openMetrics {
+		help = quoted.Replace(f.Help)
+	}
+	if f.Counter {
 		typ = "counter"
 	}
-	e := &textEncoder{openMetrics: openMetrics, sample: f.Name, labels: f.sorted(), after: " "}
-	if openMetrics && f.Type == Counter { // the suffix is the samples', not the family's
+	if openMetrics && f.Counter { // the suffix is the samples', not the family's
 		name = strings.TrimSuffix(name, "_total")
 		e.created = name + "_created"
 	}
-	e.header = "# HELP " + name + " " + string(appendEscaped(nil, f.Help, openMetrics)) + "\n# TYPE " + name + " " + typ + "\n"
+	e.head = "# HELP " + name + " " + help + "\n# TYPE " + name + " " + typ + "\n"
 	start := "{"
 	for _, l := range e.labels {
 		e.before = append(e.before, start+l.Name+`="`)
@@ -38,16 +47,14 @@ func newTextEncoder(f *Family, openMetrics bool) *textEncoder {
 	return e
 }
 
-// Header implements Encoder.
-func (e *textEncoder) Header(b []byte, _ int) []byte { return append(b, e.header...) }
+func (e *textEncoder) header(b []byte, _ int) []byte { return append(b, e.head...) }
 
-// Metric implements Encoder.
-func (e *textEncoder) Metric(b []byte, values []string, value float64, created time.Time) []byte {
+func (e *textEncoder) metric(b []byte, values []string, value float64, created time.Time) []byte {
 	b = append(b, e.sample...)
 	start := len(b)
 	for i, l := range e.labels {
 		b = append(b, e.before[i]...)
-		b = appendEscaped(b, values[l.From], true)
+		b = append(b, escaped(values[l.From])...)
 	}
 	b = append(b, e.after...)
 	end := len(b)
@@ -60,40 +67,23 @@ func (e *textEncoder) Metric(b []byte, values []string, value float64, created t
 	return b
 }
 
-// appendEscaped writes a label's value or, in the text format without quotes, a help text.
-func appendEscaped(b []byte, value string, quotes bool) []byte {
-	if strings.IndexByte(value, '\\') < 0 && strings.IndexByte(value, '\n') < 0 && (!quotes || strings.IndexByte(value, '"') < 0) {
-		return append(b, value...)
+// escaped escapes a label's value. Few need it, and to see that is quicker than to replace.
+func escaped(value string) string {
+	if strings.IndexByte(value, '\\') < 0 && strings.IndexByte(value, '"') < 0 && strings.IndexByte(value, '\n') < 0 {
+		return value
 	}
-	for i := range len(value) {
-		switch c := value[i]; {
-		case c == '\\':
-			b = append(b, `\\`...)
-		case c == '\n':
-			b = append(b, `\n`...)
-		case c == '"' && quotes:
-			b = append(b, `\"`...)
-		default:
-			b = append(b, c)
-		}
-	}
-	return b
+	return quoted.Replace(value)
 }
 
 // appendValue writes a sample's value. OpenMetrics tells floats by a point or an exponent.
 func appendValue(b []byte, value float64, openMetrics bool) []byte {
 	start := len(b)
-	switch {
-	case math.IsNaN(value):
-		return append(b, "NaN"...)
-	case math.IsInf(value, 0):
-		return strconv.AppendFloat(b, value, 'g', -1, 64)
-	case value == math.Trunc(value) && math.Abs(value) < 1000:
+	if value == math.Trunc(value) && math.Abs(value) < 1000 { // most are, and this is quicker
 		b = strconv.AppendInt(b, int64(value), 10)
-	default:
+	} else {
 		b = strconv.AppendFloat(b, value, 'g', -1, 64)
 	}
-	if openMetrics && !bytes.ContainsAny(b[start:], "e.") {
+	if openMetrics && !bytes.ContainsAny(b[start:], "e.Nn") { // nor NaN or Inf
 		b = append(b, ".0"...)
 	}
 	return b

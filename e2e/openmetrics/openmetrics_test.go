@@ -30,12 +30,12 @@ type source struct {
 
 func (source) Groups() []int  { return []int{0} }
 func (source) Load(g int) int { return g }
-func (s source) Collect(_ int, _ time.Time, e *expose.Emitter) (int, time.Time) {
-	e.Emit(0, s.values, s.gauge, time.Time{})
-	e.Emit(1, s.values, s.counter, s.created)
+func (s source) Collect(_ int, _ time.Time, emit expose.Emit) (int, time.Time) {
+	emit(0, s.values, s.gauge, time.Time{})
+	emit(1, s.values, s.counter, s.created)
 	return 0, time.Time{}
 }
-func (source) Total([]int, time.Time, *expose.Emitter) {}
+func (source) Total([]int, time.Time, expose.Emit) {}
 
 // exposed is what a scraper of OpenMetrics reads.
 func exposed(t *testing.T, s source, encoding string) []byte {
@@ -43,7 +43,7 @@ func exposed(t *testing.T, s source, encoding string) []byte {
 	label := []expose.Label{{Name: "z", From: 0}, {Name: "A", From: 1}}
 	families := []expose.Family{
 		{Name: "some", Help: "A \"help\" \\ of\ntwo lines.", Labels: label},
-		{Name: "events_total", Help: "Events.", Type: expose.Counter, Labels: label},
+		{Name: "events_total", Help: "Events.", Counter: true, Labels: label},
 	}
 	e, err := expose.NewEngine(families, s, time.Now)
 	if err != nil {

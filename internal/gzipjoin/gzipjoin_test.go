@@ -12,16 +12,18 @@ import (
 	"aliyun_vulscan_exporter/internal/gzipjoin"
 )
 
-// joined deflates texts, each on its own, and returns them as one gzip member.
-func joined(t testing.TB, texts ...[]byte) []byte {
+// joined packs texts, each on its own, and returns what is sent of them.
+func joined(t testing.TB, deflate bool, texts ...[]byte) []byte {
 	t.Helper()
-	pieces := gzipjoin.NewDeflater().Deflate(nil, texts...)
+	return sent(t, deflate, gzipjoin.NewPacker(deflate).Pack(nil, texts...)...)
+}
+
+func sent(t testing.TB, deflated bool, pieces ...gzipjoin.Piece) []byte {
+	t.Helper()
 	var b bytes.Buffer
-	w := gzipjoin.NewWriter(&b)
+	w := gzipjoin.NewWriter(&b, deflated)
 	for _, p := range pieces {
-		if err := w.Write(p); err != nil {
-			t.Fatal(err)
-		}
+		w.Write(p)
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
@@ -64,8 +66,11 @@ func TestPiecesMakeOneMember(t *testing.T) {
 		"zeros, whose CRC is odd":     {make([]byte, 1), make([]byte, 70_000), []byte{0}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := inflated(t, joined(t, texts...)); !bytes.Equal(got, bytes.Join(texts, nil)) {
+			if got := inflated(t, joined(t, true, texts...)); !bytes.Equal(got, bytes.Join(texts, nil)) {
 				t.Errorf("%d bytes came back, and not those that went in", len(got))
+			}
+			if got := joined(t, false, texts...); !bytes.Equal(got, bytes.Join(texts, nil)) {
+				t.Errorf("as they are, %d bytes came back, and not those that went in", len(got))
 			}
 		})
 	}
@@ -73,37 +78,27 @@ func TestPiecesMakeOneMember(t *testing.T) {
 
 func TestPiecesStandInAnyOrderAndOften(t *testing.T) {
 	texts := [][]byte{[]byte("one "), []byte("two two two two two two "), []byte("three ")}
-	d := gzipjoin.NewDeflater()
-	pieces := d.Deflate(nil, texts...)
-	d.Deflate(pieces, []byte("made"), []byte("later"), nil) // must not change earlier pieces
-	var b, want bytes.Buffer
-	w := gzipjoin.NewWriter(&b)
+	p := gzipjoin.NewPacker(true)
+	pieces := p.Pack(nil, texts...)
+	p.Pack(pieces, []byte("made"), []byte("later"), nil) // must not change earlier pieces
+	var order []gzipjoin.Piece
+	var want []byte
 	for _, i := range []int{2, 0, 1, 1, 0, 2, 1} {
-		_ = w.Write(pieces[i])
-		want.Write(texts[i])
+		order, want = append(order, pieces[i]), append(want, texts[i]...)
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if got := inflated(t, b.Bytes()); !bytes.Equal(got, want.Bytes()) {
-		t.Errorf("got %q, want %q", got, want.Bytes())
+	if got := inflated(t, sent(t, true, order...)); !bytes.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
 func TestTextsThatChangedInPart(t *testing.T) {
-	d := gzipjoin.NewDeflater()
+	p := gzipjoin.NewPacker(true)
 	var pieces []gzipjoin.Piece
 	for _, texts := range [][3]string{
 		{"one", "two", ""}, {"one", "two", ""}, {"one", "other", "three"}, {"", "other", "three"}, {"one", "two", "three"}, {"two", "one", "thred"},
 	} {
-		pieces = d.Deflate(pieces, []byte(texts[0]), []byte(texts[1]), []byte(texts[2]))
-		var b bytes.Buffer
-		w := gzipjoin.NewWriter(&b)
-		for _, p := range pieces {
-			_ = w.Write(p)
-		}
-		_ = w.Close()
-		if got := string(inflated(t, b.Bytes())); got != texts[0]+texts[1]+texts[2] {
+		pieces = p.Pack(pieces, []byte(texts[0]), []byte(texts[1]), []byte(texts[2]))
+		if got := string(inflated(t, sent(t, true, pieces...))); got != texts[0]+texts[1]+texts[2] {
 			t.Errorf("got %q of %q", got, texts)
 		}
 	}
@@ -111,34 +106,43 @@ func TestTextsThatChangedInPart(t *testing.T) {
 
 func TestRepetitionIsCompressed(t *testing.T) {
 	text := []byte(strings.Repeat("aliyun_vulscan_server_up 1\n", 1000))
-	if got := len(joined(t, text)); got > len(text)/50 {
+	if got := len(joined(t, true, text)); got > len(text)/50 {
 		t.Errorf("%d bytes of %d are left", got, len(text))
 	}
 }
 
 // full takes so many bytes and no more.
-type full struct{ left int }
+type full struct{ left, refused int }
 
 var errFull = errors.New("full")
 
 func (f *full) Write(p []byte) (int, error) {
 	if f.left -= len(p); f.left < 0 {
+		f.refused++
 		return 0, errFull
 	}
 	return len(p), nil
 }
 
 func TestTheWritersErrorIsReported(t *testing.T) {
-	pieces := gzipjoin.NewDeflater().Deflate(nil, []byte("text"))
-	for space, at := range map[int]string{0: "piece", 10: "piece", 12 + pieces[0].Size(): "close"} {
-		w := gzipjoin.NewWriter(&full{space})
-		onPiece := w.Write(pieces[0])
-		onClose := w.Close()
-		if got := errors.Is(onPiece, errFull); got != (at == "piece") {
-			t.Errorf("space for %d bytes: the piece's error is %v", space, onPiece)
-		}
-		if !errors.Is(onClose, errFull) {
-			t.Errorf("space for %d bytes: Close gives %v", space, onClose)
+	noise := make([]byte, 700_000) // more than is gathered before it is sent
+	source := rand.NewChaCha8([32]byte{2})
+	_, _ = source.Read(noise)
+	for _, deflate := range []bool{true, false} {
+		pieces := gzipjoin.NewPacker(deflate).Pack(nil, noise, []byte("text"), noise)
+		all := len(sent(t, deflate, pieces...))
+		for _, space := range []int{0, 10, len(noise), all - 1, all} {
+			to := &full{left: space}
+			w := gzipjoin.NewWriter(to, deflate)
+			for _, p := range pieces {
+				w.Write(p)
+			}
+			if err := w.Close(); errors.Is(err, errFull) != (space < all) {
+				t.Errorf("space for %d of %d bytes: Close returns %v", space, all, err)
+			}
+			if to.refused > 1 {
+				t.Errorf("space for %d of %d bytes: %d writes after the first error", space, all, to.refused-1)
+			}
 		}
 	}
 }
@@ -149,7 +153,7 @@ func FuzzJoin(f *testing.F) {
 	f.Add([]byte{0, 0, 0}, []byte{0xff}, uint16(999))
 	f.Fuzz(func(t *testing.T, a, b []byte, often uint16) {
 		texts := [][]byte{a, b, bytes.Repeat(a, int(often)%64), b}
-		if got := inflated(t, joined(t, texts...)); !bytes.Equal(got, bytes.Join(texts, nil)) {
+		if got := inflated(t, joined(t, true, texts...)); !bytes.Equal(got, bytes.Join(texts, nil)) {
 			t.Errorf("%d bytes came back, and not those that went in", len(got))
 		}
 	})

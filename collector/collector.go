@@ -4,6 +4,7 @@
 package collector
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -55,19 +56,14 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 // Scrape returns all that is known of accounts, servers and subtasks. It waits neither for the API
 // nor for a poll.
 func (c *Collector) Scrape(encoding expose.Encoding) *expose.Scrape {
-	return c.current().Scrape(encoding)
-}
-
-// current returns the engine for the labels that servers are configured with: a reload may change
-// them.
-func (c *Collector) current() *engine {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	labels := c.store.Load().Labels
-	if c.engine == nil || !slices.Equal(labels, c.labels) {
+	if c.engine == nil || !slices.Equal(labels, c.labels) { // a reload may change them
 		c.engine, c.labels = newEngine(c.store, c.clock, labels), slices.Clone(labels)
 	}
-	return c.engine
+	e := c.engine
+	c.mu.Unlock()
+	return e.Scrape(encoding)
 }
 
 // WriteText writes all metrics, those of others too, in the text format.
@@ -76,5 +72,7 @@ func (c *Collector) WriteText(w io.Writer, others prometheus.Gatherer) error {
 	if err != nil {
 		return fmt.Errorf("gathering the metrics: %w", err)
 	}
-	return c.Scrape(expose.Encoding{Format: expfmt.TypeTextPlain}).WriteText(w, families)
+	var failed []error
+	err = c.Scrape(expose.Encoding{Format: expfmt.TypeTextPlain}).Write(w, families, nil, func(err error) { failed = append(failed, err) })
+	return errors.Join(append(failed, err)...)
 }

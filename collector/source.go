@@ -7,29 +7,7 @@ import (
 	"aliyun_vulscan_exporter/collector/expose"
 	"aliyun_vulscan_exporter/collector/scan"
 	"aliyun_vulscan_exporter/config"
-	"aliyun_vulscan_exporter/internal/discovery"
 )
-
-// Places of a server's label values, which all its metrics share. The values of assetLabels follow,
-// and then those of configured labels.
-const (
-	placeAccount = iota
-	placeUUID
-	placeServer
-	placeTaskID
-	placeType
-	placeCode
-	placeAsset
-)
-
-// placeNames are the names of these labels.
-func placeNames(configured []string) []string {
-	names := []string{"account", "uuid", "server", "task_id", "type", "code"}
-	for _, l := range assetLabels {
-		names = append(names, l.name)
-	}
-	return append(names, configured...)
-}
 
 // source makes series of what a store holds.
 type source struct {
@@ -40,8 +18,8 @@ type source struct {
 }
 
 func newSource(store *scan.Store, clock *scan.Clock, configured []string) *source {
-	happen := func(m metric) bool { return m.read == nil && m.account == nil && m.task == nil }
-	return &source{store, clock, slices.DeleteFunc(slices.Clone(metrics), happen), configured}
+	happens := func(m metric) bool { return m.read == nil && m.account == nil && m.task == nil }
+	return &source{store, clock, slices.DeleteFunc(slices.Clone(metrics), happens), configured}
 }
 
 // version identifies everything that a group's series are made of.
@@ -71,17 +49,21 @@ func newEngine(store *scan.Store, clock *scan.Clock, configured []string) *engin
 }
 
 // families returns the rows as families of the engine. Label values of an account's metrics come in
-// the order of their row's labels.
+// the order of their row's labels, those of a server's as reading has them.
 func (s *source) families() []expose.Family {
-	places := placeNames(s.configured)
+	info := slices.Clone(serverLabels)
+	for _, l := range assetLabels {
+		info = append(info, l.name)
+	}
+	info = append(info, s.configured...)
+	places := append(slices.Clip(info), "task_id", "type", "code")
 	list := make([]expose.Family, len(s.rows))
 	for i, m := range s.rows {
-		labels := m.labels
 		if m.info {
-			labels = slices.Concat(labels, places[placeAsset:])
+			m.labels = info
 		}
 		list[i] = expose.Family{Name: m.name, Help: m.help, Counter: m.counter}
-		for at, name := range labels {
+		for at, name := range m.labels {
 			if m.read != nil {
 				at = slices.Index(places, name)
 			}
@@ -106,10 +88,9 @@ func (s *source) Load(g *scan.Group) version { return version{g.Load(), s.clock.
 // Collect implements expose.Source.
 func (s *source) Collect(v version, now time.Time, emit expose.Emit) (sum, time.Time) {
 	totals, until := &scan.Totals{}, scan.Instant(0)
-	r := &reading{source: s, emit: emit, values: make([]string, placeAsset+len(assetLabels)+len(s.configured))}
-	r.values[placeAccount] = v.records.Account
+	r := &reading{source: s, account: v.records.Account, emit: emit}
 	for view := range v.records.Views(scan.InstantOf(now), v.step) {
-		r.server(view)
+		r.emitServer(view)
 		totals.Count(view)
 		if at := view.ChangesAt(); at != 0 && (until == 0 || at < until) {
 			until = at
@@ -118,19 +99,21 @@ func (s *source) Collect(v version, now time.Time, emit expose.Emit) (sum, time.
 	return sum{v.records.Account, totals}, until.Time()
 }
 
-// reading is what is read of a server now, and the label values that are known already.
+// reading is what is read of a server now.
 type reading struct {
 	*source
-	emit   expose.Emit
-	object object
-	asset  discovery.Server
-	values []string
+	account string
+	emit    expose.Emit
+	object  object
+	values  []string // of server_info's labels, then of task_id, type and code
+	known   int      // how many are the same for all that the server has
 }
 
-// rows emits the metrics of one kind.
-func (r *reading) rows(per kind, created time.Time) {
-	for i := range r.source.rows {
-		m := &r.source.rows[i]
+// emitRows emits the metrics of one kind. values are those of task_id, type and code.
+func (r *reading) emitRows(per kind, created time.Time, values ...string) {
+	r.values = append(r.values[:r.known], values...)
+	for i := range r.rows {
+		m := &r.rows[i]
 		if m.per != per {
 			continue
 		}
@@ -140,64 +123,58 @@ func (r *reading) rows(per kind, created time.Time) {
 	}
 }
 
-// server emits the metrics of one server and of all that it has.
-func (r *reading) server(v scan.View) {
+// emitServer emits the metrics of one server and of all that it has.
+func (r *reading) emitServer(v scan.View) {
 	r.object.View = v
-	r.values[placeUUID], r.values[placeServer] = v.Target.UUID, v.Target.Name
-	r.asset = v.Target.Asset()
-	for i, l := range assetLabels {
-		r.values[placeAsset+i] = l.of(&r.asset)
+	r.values = append(r.values[:0], r.account, v.Target.UUID, v.Target.Name)
+	for _, l := range assetLabels {
+		r.values = append(r.values, l.of(v.Target.Asset()))
 	}
-	for i, name := range r.configured {
-		r.values[placeAsset+len(assetLabels)+i] = v.Target.Labels[name]
+	for _, name := range r.configured {
+		r.values = append(r.values, v.Target.Labels[name])
 	}
-	r.rows(perServer, time.Time{})
+	r.known = len(r.values)
+	r.emitRows(perServer, time.Time{})
 	for i := range v.Errors {
 		e := &v.Errors[i]
-		r.object.errors, r.values[placeType], r.values[placeCode] = e, e.Type, e.Code
-		r.rows(perErrorCount, when(v, e.Created))
+		r.object.errors = e
+		r.emitRows(perErrorCount, when(v, e.Created), "", e.Type, e.Code)
 	}
 	for i := range v.ServerScans {
-		r.object.scan, r.values[placeTaskID] = &v.ServerScans[i], v.ServerScans[i].TaskID
-		r.rows(perServerScan, time.Time{})
+		r.object.scan = &v.ServerScans[i]
+		r.emitRows(perServerScan, time.Time{}, v.ServerScans[i].TaskID)
 	}
 	if v.Stale() {
 		return
 	}
 	for i := range v.Subtasks {
-		t := &v.Subtasks[i]
-		if v.Settings.Series == config.SeriesOpen && !t.Unfinished() && t.Code == "" {
+		s := &v.Subtasks[i]
+		if v.Settings.Series == config.SeriesOpen && !s.Unfinished() && s.Code == "" {
 			continue
 		}
-		r.object.subtask = t
-		r.values[placeTaskID], r.values[placeType], r.values[placeCode] = t.TaskID, t.Type, t.CodeLabel
-		r.rows(perSubtask, time.Time{})
+		r.object.subtask = s
+		r.emitRows(perSubtask, time.Time{}, s.TaskID, s.Type, s.CodeLabel)
 	}
 }
 
 // Total implements expose.Source.
 func (s *source) Total(sums []sum, now time.Time, emit expose.Emit) {
-	accounts, states := s.store.Load().Accounts, make(map[string]*accountState)
-	for _, a := range accounts {
-		status := a.Status()
-		state := &accountState{AccountStatus: shown(status, now, s.clock.Step()), now: now}
-		for _, typ := range status.Types { // every type that is polled is there
+	for _, a := range s.store.Load().Accounts {
+		state := &accountState{AccountStatus: shown(a.Status(), now, s.clock.Step()), now: now}
+		for _, typ := range state.Types { // every type that is polled is there
 			state.totals.Type(typ)
 		}
-		states[a.Name] = state
-	}
-	for _, of := range sums {
-		if state := states[of.account]; state != nil {
-			state.totals.Add(of.totals)
+		for _, of := range sums {
+			if of.account == a.Name {
+				state.totals.Add(of.totals)
+			}
 		}
-	}
-	for _, a := range accounts {
-		s.account(a.Name, states[a.Name], emit)
+		s.emitAccount(a.Name, state, emit)
 	}
 }
 
-// account emits the metrics of an account.
-func (s *source) account(name string, a *accountState, emit expose.Emit) {
+// emitAccount emits the metrics of an account.
+func (s *source) emitAccount(name string, a *accountState, emit expose.Emit) {
 	for i := range s.rows {
 		m := &s.rows[i]
 		put := func(value float64, labels ...string) { emit(i, append([]string{name}, labels...), value, time.Time{}) }

@@ -10,13 +10,13 @@ import (
 )
 
 // Field numbers of the messages in io.prometheus.client (metrics.proto of
-// github.com/prometheus/client_model).
+// github.com/prometheus/client_model). All their tags are one byte.
 const (
 	familyMetric protowire.Number = 4
 
 	metricLabel, metricGauge, metricCounter protowire.Number = 1, 2, 3
 
-	pairValue                       protowire.Number = 2
+	pairName, pairValue             protowire.Number = 1, 2
 	valueOfEither, createdOfCounter protowire.Number = 1, 3
 	timestampSeconds, timestampNano protowire.Number = 1, 2
 )
@@ -27,20 +27,15 @@ const (
 type protobufEncoder struct {
 	family []byte // its own fields
 	labels []Label
-	names  [][]byte         // the field with each label's name
-	kind   protowire.Number // of its value
+	kind   protowire.Number // of its values
 }
 
-func newProtobufEncoder(f *Family) *protobufEncoder {
-	e := &protobufEncoder{labels: f.sorted(), kind: metricGauge}
-	typ := dto.MetricType_GAUGE
+func newProtobufEncoder(f Family) *protobufEncoder {
+	e, typ := &protobufEncoder{labels: f.Labels, kind: metricGauge}, dto.MetricType_GAUGE
 	if f.Counter {
-		typ, e.kind = dto.MetricType_COUNTER, metricCounter
+		e.kind, typ = metricCounter, dto.MetricType_COUNTER
 	}
-	e.family = marshalled(&dto.MetricFamily{Name: &f.Name, Help: &f.Help, Type: &typ})
-	for _, l := range e.labels {
-		e.names = append(e.names, marshalled(&dto.LabelPair{Name: &l.Name}))
-	}
+	e.family, _ = proto.Marshal(&dto.MetricFamily{Name: &f.Name, Help: &f.Help, Type: &typ}) // never fails
 	return e
 }
 
@@ -51,10 +46,10 @@ func (e *protobufEncoder) header(b []byte, size int) []byte {
 func (e *protobufEncoder) metric(b []byte, values []string, value float64, created time.Time) []byte {
 	var memory [512]byte // a message's length stands before it, so that it is made apart
 	m := memory[:0]
-	for i, l := range e.labels {
+	for _, l := range e.labels {
 		v := values[l.From]
-		m = appendLength(m, metricLabel, len(e.names[i])+protowire.SizeTag(pairValue)+protowire.SizeBytes(len(v)))
-		m = append(m, e.names[i]...)
+		m = appendLength(m, metricLabel, 2+protowire.SizeBytes(len(l.Name))+protowire.SizeBytes(len(v)))
+		m = append(appendLength(m, pairName, len(l.Name)), l.Name...)
 		m = append(appendLength(m, pairValue, len(v)), v...)
 	}
 	m = append(protowire.AppendTag(m, e.kind, protowire.BytesType), 0)
@@ -75,10 +70,4 @@ func (e *protobufEncoder) metric(b []byte, values []string, value float64, creat
 // appendLength begins a field of so many bytes.
 func appendLength(b []byte, field protowire.Number, size int) []byte {
 	return protowire.AppendVarint(protowire.AppendTag(b, field, protowire.BytesType), uint64(size))
-}
-
-// marshalled never fails: all text of ours is UTF-8.
-func marshalled(m proto.Message) []byte {
-	b, _ := proto.Marshal(m)
-	return b
 }

@@ -25,9 +25,9 @@ type textEncoder struct {
 	after       string   // after the last one
 }
 
-func newTextEncoder(f *Family, openMetrics bool) *textEncoder {
+func newTextEncoder(f Family, openMetrics bool) *textEncoder {
 	name, help, typ := f.Name, unquoted.Replace(f.Help), "gauge"
-	e := &textEncoder{openMetrics: openMetrics, sample: f.Name, labels: f.sorted(), after: " "}
+	e := &textEncoder{openMetrics: openMetrics, sample: f.Name, labels: f.Labels, after: " "}
 	if openMetrics {
 		help = quoted.Replace(f.Help)
 	}

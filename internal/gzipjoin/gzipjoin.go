@@ -47,36 +47,26 @@ func NewPacker(deflate bool) *Packer {
 // Pack makes a piece of each text. Empty text makes an empty piece. before are the pieces of earlier
 // versions of the texts, or nil: where a text is what it was, it is not compressed again.
 func (p *Packer) Pack(before []Piece, texts ...[]byte) []Piece {
-	p.buffer.Reset()
 	pieces := make([]Piece, len(texts))
 	for i, text := range texts {
-		start, made := p.buffer.Len(), Piece{size: len(text)}
-		if p.flate != nil {
-			made.hash, made.crc = xxhash.Sum64(text), crc32.ChecksumIEEE(text)
+		made := Piece{hash: xxhash.Sum64(text), size: len(text), crc: crc32.ChecksumIEEE(text)}
+		if before != nil && before[i].same(made) {
+			pieces[i] = before[i]
+			continue
 		}
-		switch {
-		case p.flate == nil:
-			p.buffer.Write(text)
-		case before != nil && before[i].same(made):
-			made.shift = before[i].shift
-			p.buffer.Write(before[i].sent)
-		default:
-			made.shift = shiftBy(len(text))
-			p.deflate(text)
-		}
-		made.sent = p.buffer.Bytes()[start:]
+		p.buffer.Reset()
+		p.add(text)
+		made.sent, made.shift = bytes.Clone(p.buffer.Bytes()), shiftBy(len(text))
 		pieces[i] = made
-	}
-	all := bytes.Clone(p.buffer.Bytes())
-	for i := range pieces {
-		n := len(pieces[i].sent)
-		pieces[i].sent, all = all[:n:n], all[n:]
 	}
 	return pieces
 }
 
-func (p *Packer) deflate(text []byte) {
-	if len(text) > 0 {
+func (p *Packer) add(text []byte) {
+	switch {
+	case p.flate == nil:
+		p.buffer.Write(text)
+	case len(text) > 0:
 		p.flate.Reset(&p.buffer)
 		_, _ = p.flate.Write(text) // a bytes.Buffer takes everything
 		_ = p.flate.Flush()

@@ -78,7 +78,7 @@ func TestAFleetAtRestIsPolledSeldomAndNeverStale(t *testing.T) {
 		w := startListed(t, c, s, strings.Replace(discovering("stale_after: 40m\nrequests_per_second: 20"), "max_age: 1d", "max_age: 3d", 1))
 		pass(10 * time.Minute)
 		polls, pages := w.detailCalls(), c.read("t")
-		for range 24 * 6 {
+		for range 8 * 6 {
 			pass(10 * time.Minute)
 			if n := w.value("subtasks"); n != 20 {
 				t.Fatalf("%v subtasks are published, want 20: %v", n, time.Since(time.Unix(epoch, 0)))
@@ -87,11 +87,11 @@ func TestAFleetAtRestIsPolledSeldomAndNeverStale(t *testing.T) {
 				t.Fatalf("%v errors are published, want 10", n)
 			}
 		}
-		if n := w.detailCalls() - polls; n < 20*36 || n > 20*37 {
-			t.Errorf("%d polls in a day, want one a server in 40 minutes", n)
+		if n := w.detailCalls() - polls; n < 20*12 || n > 20*13 {
+			t.Errorf("%d polls in eight hours, want one a server in 40 minutes", n)
 		}
-		if n := c.read("t") - pages; n < 715 || n > 725 {
-			t.Errorf("%d pages of lists in a day, want one every two minutes", n)
+		if n := c.read("t") - pages; n < 236 || n > 244 {
+			t.Errorf("%d pages of lists in eight hours, want one every two minutes", n)
 		}
 		wantEqual(t, "lag", w.value("poll_lag_seconds"), 0)
 

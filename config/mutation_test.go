@@ -107,7 +107,7 @@ func unbalance(r *rand.Rand, line string) string {
 var parserPhrases = regexp.MustCompile(`yaml:|did not find|could not find|found (character|unexpected|unknown|a tab|an |undefined|extremely|invalid)|mapping (values|keys) are|` +
 	`block sequence|while (parsing|scanning)|unknown (anchor|escape|problem)|cannot unmarshal|any token|control characters`)
 
-// TestRandomMistakesAreFoundWhereTheyAre makes one mistake at a random place of a long file: 75 of
+// TestRandomMistakesAreFoundWhereTheyAre makes one mistake at a random place of a long file: 30 of
 // each kind.
 func TestRandomMistakesAreFoundWhereTheyAre(t *testing.T) {
 	original := longFile()
@@ -121,7 +121,7 @@ func TestRandomMistakesAreFoundWhereTheyAre(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(16, 11))
 	mutations := []func(*rand.Rand, string) string{misspell, retype, shift, unbalance}
-	for made := 0; made < 300; {
+	for made := 0; made < 120; {
 		at := r.IntN(len(original) - 1)
 		lines := append([]string(nil), original...)
 		lines[at] = mutations[made%len(mutations)](r, lines[at])

@@ -46,6 +46,7 @@ func (l *slowList) ServerScans(ctx context.Context, q sas.ServerScanQuery) (*sas
 
 // Slow answers do not make a long list's reading slow; each page is asked for once.
 func TestLongListsAreReadAFewPagesAtATime(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		servers, fails int
 		calls, most    int
@@ -79,6 +80,7 @@ func TestLongListsAreReadAFewPagesAtATime(t *testing.T) {
 
 // Nothing of a reading that is cut short goes on.
 func TestAReadingThatIsCutShortLeavesNoCallBehind(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		list := &slowList{servers: 4000}
 		ctx, cancel := context.WithTimeout(t.Context(), 3500*time.Millisecond)

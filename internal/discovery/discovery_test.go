@@ -14,6 +14,7 @@ import (
 )
 
 func TestTasksAndServersAreFoundAtOnce(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		fleet := simulator.Fleet{Seed: 7, Size: 250, Start: time.Now().Add(-time.Hour), TaskEvery: 10 * time.Minute}
 		w := startWorld(t, fleet, Options{Tasks: everyTask(), Servers: everyServer()})
@@ -45,6 +46,7 @@ func TestTasksAndServersAreFoundAtOnce(t *testing.T) {
 
 // A kind that is not configured is not discovered.
 func TestOnlyWhatIsConfiguredIsDiscovered(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		fleet := simulator.Fleet{Size: 5, TaskIDs: []string{"a"}}
 		w := startWorld(t, fleet, Options{Tasks: everyTask()})
@@ -56,6 +58,7 @@ func TestOnlyWhatIsConfiguredIsDiscovered(t *testing.T) {
 
 // The busy account of the performance promise: 5,000 servers, a task a minute.
 func TestEachNewTaskIsFollowedWithinOneIntervalForFewCalls(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		const quota = 10 // calls a second, the default
 		start := time.Now()
@@ -91,6 +94,7 @@ func TestEachNewTaskIsFollowedWithinOneIntervalForFewCalls(t *testing.T) {
 }
 
 func TestTenThousandServersAreFound(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		fleet := simulator.Fleet{Seed: 7, Size: 10000}
 		w := startWorld(t, fleet, Options{Servers: everyServer()})
@@ -109,6 +113,7 @@ func TestTenThousandServersAreFound(t *testing.T) {
 
 // The interval is kept from start to start, however long a refresh takes.
 func TestRefreshesBeginAnIntervalApart(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := &service{servers: times(250, serverEntry)}
 		w := startWorldOf(t, simulator.Options{
@@ -126,6 +131,7 @@ func TestRefreshesBeginAnIntervalApart(t *testing.T) {
 
 // A list that takes longer than its interval does not take all the quota.
 func TestRefreshesPauseEvenIfTheyTakeTooLong(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := &service{servers: times(1, serverEntry)}
 		w := startWorldOf(t, simulator.Options{
@@ -137,6 +143,7 @@ func TestRefreshesPauseEvenIfTheyTakeTooLong(t *testing.T) {
 }
 
 func TestRunEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	for name, latency := range map[string]time.Duration{"between refreshes": 0, "during calls": 5 * time.Second} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -161,6 +168,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 
 // It ends while it waits to ask for a page again, too.
 func TestRunEndsBetweenAttempts(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := &service{servers: times(250, serverEntry)}
 		s.bend = func(n int, p *pageOf) {

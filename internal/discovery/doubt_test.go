@@ -31,6 +31,7 @@ func fail(from, status int, code string) func(int, *pageOf) {
 }
 
 func TestAnEmptyListAfterAFullOneHasToBeConfirmed(t *testing.T) {
+	t.Parallel()
 	kinds := map[string]struct {
 		options Options
 		count   func(Found) int
@@ -98,6 +99,7 @@ func TestAnEmptyListAfterAFullOneHasToBeConfirmed(t *testing.T) {
 
 // An account without anything is no reason for doubt.
 func TestAnEmptyListIsCompleteWhereNothingWasKnown(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		w := startService(t, &service{}, Options{Servers: everyServer(), Tasks: everyTask()})
 		for _, err := range []error{w.known().Servers.Err, w.known().Tasks.Err} {
@@ -112,6 +114,7 @@ func TestAnEmptyListIsCompleteWhereNothingWasKnown(t *testing.T) {
 }
 
 func TestAnEntryLeavesWhenACompleteListLacksIt(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := &service{servers: times(250, serverEntry), tasks: times(5, taskEntry)}
 		w := startService(t, s, Options{Servers: everyServer(), Tasks: everyTask()})
@@ -130,6 +133,7 @@ func TestAnEntryLeavesWhenACompleteListLacksIt(t *testing.T) {
 }
 
 func TestARefreshThatFailsHalfwayChangesNothing(t *testing.T) {
+	t.Parallel()
 	failures := map[string]struct {
 		bend func(int, *pageOf)
 		told []string
@@ -179,6 +183,7 @@ func TestARefreshThatFailsHalfwayChangesNothing(t *testing.T) {
 // A doubtful list that was read to its end adds entries at once. It removes an entry only when the
 // next list lacks it, too.
 func TestDoubtfulListsTakeNothingAwayAtOnce(t *testing.T) {
+	t.Parallel()
 	const known = 250
 	tests := map[string]struct {
 		noTokens bool
@@ -237,6 +242,7 @@ func TestDoubtfulListsTakeNothingAwayAtOnce(t *testing.T) {
 // An entry that one doubtful list lacks and the next one has stays. An entry that the next one
 // lacks, too, goes with the list after that.
 func TestDoubtfulListsConfirmOneAnother(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := &service{servers: times(6, serverEntry), noTokens: true}
 		w := startService(t, s, Options{Servers: everyServer()})

@@ -21,6 +21,7 @@ func one() simulator.Options {
 }
 
 func TestPermissionForOneOperationOnly(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		denied, code, kind string
 		tasks, servers     int
@@ -67,6 +68,7 @@ func intervalsOf(calls []time.Time) []float64 {
 }
 
 func TestFailedRefreshesAreTriedAgainInGoodTime(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		interval time.Duration
 		bend     func(int, *pageOf)
@@ -117,6 +119,7 @@ func failBehind(status int, code string) func(int, *pageOf) {
 
 // An outage is logged when it begins, when its cause changes, and when it ends.
 func TestAnOutageIsToldOnce(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := &service{tasks: times(3, taskEntry)}
 		w := startService(t, s, Options{Tasks: everyTask()})
@@ -154,6 +157,7 @@ func (h *heldBack) Instances(ctx context.Context, _ sas.InstanceQuery) (*sas.Pag
 
 // That the account is refused is logged by the caller, not by discovery.
 func TestCallsThatAreHeldBackAreNotTold(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		err   error
 		every time.Duration

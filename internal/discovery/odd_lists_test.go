@@ -14,6 +14,7 @@ import (
 // A list whose end is never reached changes nothing, costs a bounded number of calls, and is read
 // again after the interval.
 func TestListsWithoutAnEndChangeNothing(t *testing.T) {
+	t.Parallel()
 	fresh := func(n int) []string { return times(pageSize, func(i int) string { return serverEntry(1000*n + i) }) }
 	tests := map[string]struct {
 		noTokens bool
@@ -71,6 +72,7 @@ func TestListsWithoutAnEndChangeNothing(t *testing.T) {
 
 // Tasks have pages by number only, and end in the same ways.
 func TestTaskPagesThatRepeatChangeNothing(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := &service{tasks: times(250, taskEntry)}
 		w := startService(t, s, Options{Tasks: everyTask()})
@@ -86,6 +88,7 @@ func TestTaskPagesThatRepeatChangeNothing(t *testing.T) {
 }
 
 func TestListsAreReadInWhateverPagesTheyCome(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		servers  int
 		noTokens bool
@@ -154,6 +157,7 @@ func TestListsAreReadInWhateverPagesTheyCome(t *testing.T) {
 }
 
 func TestEntriesThatCannotBeUsedSpoilNoOther(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := &service{
 			servers: []string{

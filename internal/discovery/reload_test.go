@@ -13,6 +13,7 @@ import (
 
 // A reload reads the lists anew, and what was known stays until they are read.
 func TestWhatAnEarlierRunKnewStaysUntilAListLacksIt(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := &service{servers: times(3, serverEntry), tasks: times(3, taskEntry)}
 		first := startService(t, s, Options{Servers: everyServer(), Tasks: everyTask()})
@@ -32,6 +33,7 @@ func TestWhatAnEarlierRunKnewStaysUntilAListLacksIt(t *testing.T) {
 
 // The list that is read first does not hide what is known of the other.
 func TestWhatAnEarlierRunKnewIsToldWithTheFirstList(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		known := Found{Servers: List[Server]{Items: []Server{{Instance: sas.Instance{UUID: uuidOf(1)}}}, At: time.Now()}}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -48,6 +50,7 @@ func TestWhatAnEarlierRunKnewIsToldWithTheFirstList(t *testing.T) {
 
 // The reload turns the discovery of one kind off.
 func TestWhatIsNoLongerDiscoveredIsForgotten(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		known := Found{Servers: List[Server]{Items: []Server{{Instance: sas.Instance{UUID: uuidOf(1)}}}, At: time.Now()}}
 		w := startWorldOf(t, one(), Options{Tasks: everyTask(), Known: known}, (&service{tasks: times(1, taskEntry)}).answer)

@@ -31,6 +31,7 @@ func (f scanPages) ServerScans(_ context.Context, q sas.ServerScanQuery) (*sas.P
 
 // Odd lists are told apart from complete ones, and cost a bounded number of calls.
 func TestAListOfServersIsOnlyReliedUponIfItIsWhole(t *testing.T) {
+	t.Parallel()
 	fresh := func(n int) []string { return times(pageSize, func(i int) string { return leafEntry(1000*n + i) }) }
 	incomplete := map[sas.Anomaly]int{sas.ListIncomplete: 1}
 	tests := map[string]struct {
@@ -94,6 +95,7 @@ func TestAListOfServersIsOnlyReliedUponIfItIsWhole(t *testing.T) {
 
 // Of several scans of one server the latest counts, in whatever order they come.
 func TestAServersLatestScanCounts(t *testing.T) {
+	t.Parallel()
 	page := func(q sas.ServerScanQuery) (*sas.Page[sas.ServerScan], error) {
 		return &sas.Page[sas.ServerScan]{Entries: 3, Total: 3, Items: []sas.ServerScan{
 			{TaskID: "a", UUID: "u", Status: 1}, {TaskID: "b", Status: 2}, {TaskID: "c", UUID: "u", Status: 3},
@@ -142,6 +144,7 @@ func TestListsOf100000ServersAreSmall(t *testing.T) {
 }
 
 func TestWhenAListIsReadNext(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	const interval = 2 * time.Minute
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
@@ -196,6 +199,7 @@ func TestWhenAListIsReadNext(t *testing.T) {
 }
 
 func TestErrorsOfTheCallerAreNotTheLists(t *testing.T) {
+	t.Parallel()
 	page := func(sas.ServerScanQuery) (*sas.Page[sas.ServerScan], error) {
 		return nil, &sas.Error{Class: sas.Canceled, Result: sas.ResultCanceled}
 	}

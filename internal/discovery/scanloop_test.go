@@ -35,6 +35,7 @@ func shownReadings(readings []ServerScans) string {
 }
 
 func TestRunningTasksListsAreReadUntilOnceAfterTheirEnd(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := &service{tasks: []string{taskEntry(1)}, leaves: map[string][]string{"task-1": times(150, leafEntry)}}
 		w := watchScans(t, s)
@@ -53,6 +54,7 @@ func TestRunningTasksListsAreReadUntilOnceAfterTheirEnd(t *testing.T) {
 }
 
 func TestEndedTasksListsAreReadOnceAndNotAfterAReload(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		tasks := []string{taskEntry(1), endedEntry(5), endedEntry(9)}
 		leaves := map[string][]string{"task-1": times(3, leafEntry), "task-5": times(2, leafEntry), "task-9": times(1, leafEntry)}
@@ -74,6 +76,7 @@ func TestEndedTasksListsAreReadOnceAndNotAfterAReload(t *testing.T) {
 
 // What somebody has to mend is logged once and seldom asked for.
 func TestListsThatAreOfNoUse(t *testing.T) {
+	t.Parallel()
 	refuse := func(status int, code string) func(int, *pageOf) {
 		return func(_ int, p *pageOf) {
 			if p.root != "" {
@@ -119,6 +122,7 @@ func TestListsThatAreOfNoUse(t *testing.T) {
 
 // The list of a new task is denied like that of the last one, so nothing is logged.
 func TestDeniedListsOfNewTasksAreNotToldAnew(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := &service{tasks: []string{taskEntry(1)}}
 		s.bend = func(_ int, p *pageOf) {
@@ -141,6 +145,7 @@ func TestDeniedListsOfNewTasksAreNotToldAnew(t *testing.T) {
 
 // Without Scans nothing but tasks is asked for.
 func TestListsAreOnlyReadWhereThatIsAskedFor(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		w := startWorldOf(t, one(), Options{Tasks: everyTask()}, (&service{tasks: []string{taskEntry(1)}}).answer)
 		pass(59*time.Minute + time.Second)
@@ -150,6 +155,7 @@ func TestListsAreOnlyReadWhereThatIsAskedFor(t *testing.T) {
 
 // A task that leaves is read no more, even if its list is due.
 func TestTasksThatLeaveAreReadNoMore(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := &service{tasks: []string{taskEntry(1), taskEntry(2)}, leaves: map[string][]string{"task-1": times(1, leafEntry), "task-2": times(1, leafEntry)}}
 		w := watchScans(t, s)
@@ -164,6 +170,7 @@ func TestTasksThatLeaveAreReadNoMore(t *testing.T) {
 
 // The simulator's lists are those of the service as it is best known.
 func TestTheSimulatorsListsAreRead(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		change       func(*simulator.Fleet)
 		scans, named int

@@ -11,6 +11,7 @@ import (
 )
 
 func TestServersAreThoseThatTheSettingsWant(t *testing.T) {
+	t.Parallel()
 	fleet := simulator.Fleet{Seed: 7, Size: 240, OfflineRatio: 0.3}
 	// As the configuration compiles them.
 	web, two := regexp.MustCompile(`^(?:web-.*)$`), regexp.MustCompile(`^(?:.*2)$`)
@@ -50,6 +51,7 @@ func TestServersAreThoseThatTheSettingsWant(t *testing.T) {
 }
 
 func TestTypesAreThoseOfTheSystem(t *testing.T) {
+	t.Parallel()
 	const linux, windows, other, unknown = `"Os":"linux"`, `"Os":"Windows"`, `"Os":"freebsd"`, `"Os":null`
 	all := []string{"cve", "sys", "cms", "sca"}
 	tests := []struct {
@@ -85,6 +87,7 @@ func TestTypesAreThoseOfTheSystem(t *testing.T) {
 }
 
 func TestServersWithoutANameHaveTheirUUIDForOne(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		w := startWorldOf(t, one(), Options{Servers: everyServer()}, (&service{servers: []string{serverEntry(1)}}).answer)
 		pass(0)
@@ -94,6 +97,7 @@ func TestServersWithoutANameHaveTheirUUIDForOne(t *testing.T) {
 
 // A misspelt pattern is said in the log.
 func TestSettingsThatLeaveOutEveryServerAreTold(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		fleet := simulator.Fleet{Seed: 7, Size: 40, OfflineRatio: 0.3}
 		offline := 0
@@ -117,6 +121,7 @@ func TestSettingsThatLeaveOutEveryServerAreTold(t *testing.T) {
 
 // An exporter that finds nothing to watch looks healthy otherwise.
 func TestListsWithoutAnEntryAreToldOnce(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := &service{}
 		w := startWorldOf(t, one(), Options{Servers: everyServer()}, s.answer)
@@ -139,6 +144,7 @@ func TestListsWithoutAnEntryAreToldOnce(t *testing.T) {
 // The caller may go on to watch servers whose agent is offline: they are told apart, and by nothing
 // but online_only.
 func TestServersThatAreOfflineAreToldApart(t *testing.T) {
+	t.Parallel()
 	entry := func(n int, name, status string) string {
 		return `{"Uuid":"` + uuidOf(n) + `","InstanceId":"i-1","InstanceName":"` + name + `","RegionId":"cn-beijing","ClientStatus":"` + status + `"}`
 	}

@@ -15,6 +15,7 @@ import (
 )
 
 func TestTheNewestTasksAreFollowed(t *testing.T) {
+	t.Parallel()
 	fleet := func() simulator.Fleet {
 		return simulator.Fleet{Seed: 7, Size: 3, Start: time.Now().Add(-100 * time.Minute), TaskEvery: time.Minute, TaskIDs: []string{"by-hand"}, ScanDuration: time.Second}
 	}
@@ -55,6 +56,7 @@ func TestTheNewestTasksAreFollowed(t *testing.T) {
 
 // The newest published models have no Source in the answer.
 func TestSourcesAreThoseAskedForWhereAnswersHaveNone(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		settings := everyTask()
 		settings.Sources = []string{"console", "schedule"}
@@ -72,6 +74,7 @@ func TestSourcesAreThoseAskedForWhereAnswersHaveNone(t *testing.T) {
 
 // A source is found below many tasks of others, should the service list those.
 func TestTasksOfOtherSourcesAreReadOver(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		settings := everyTask()
 		settings.Sources, settings.MaxTasks = []string{"console"}, 1
@@ -83,6 +86,7 @@ func TestTasksOfOtherSourcesAreReadOver(t *testing.T) {
 }
 
 func TestTasksLeaveWhenTheyAreTooOld(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		s := &service{tasks: times(3, taskEntry)}
 		settings := everyTask()
@@ -105,6 +109,7 @@ func TestTasksLeaveWhenTheyAreTooOld(t *testing.T) {
 
 // A task that ended long ago is what an account without scans has.
 func TestTooOldTasksThatEndedAreNormal(t *testing.T) {
+	t.Parallel()
 	for name, entry := range map[string]string{
 		"an end":        `{"TaskId":"t","TaskStartTime":946684800000,"TaskEndTime":946684900000}`,
 		"all processed": `{"TaskId":"t","TaskStartTime":946684800000,"Progress":"100%"}`,
@@ -122,6 +127,7 @@ func TestTooOldTasksThatEndedAreNormal(t *testing.T) {
 
 // Tasks without a start are never too old, and come after those with one.
 func TestTasksWhoseStartIsNotKnown(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		settings := everyTask()
 		settings.MaxTasks = 3
@@ -142,6 +148,7 @@ func clockAt(ahead time.Duration, fleet simulator.Fleet) simulator.Options {
 }
 
 func TestAClockThatIsFarOffFailsTheRefresh(t *testing.T) {
+	t.Parallel()
 	for name, ahead := range map[string]time.Duration{"behind": 5 * time.Hour, "ahead": -5 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -159,6 +166,7 @@ func TestAClockThatIsFarOffFailsTheRefresh(t *testing.T) {
 
 // A clock that goes wrong takes nothing away: no list is read any more.
 func TestAClockThatJumpsChangesNothing(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		var ahead atomic.Int64
 		s := &service{tasks: times(3, taskEntry)}
@@ -180,6 +188,7 @@ func TestAClockThatJumpsChangesNothing(t *testing.T) {
 
 // A clock that is less wrong is accepted, and shows only in what is listed.
 func TestAClockThatIsSlightlyOffIsTold(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		ahead time.Duration
 		tasks int
@@ -205,6 +214,7 @@ func TestAClockThatIsSlightlyOffIsTold(t *testing.T) {
 
 // Newer tasks do not take the place of a running one.
 func TestRunningTasksStayUntilTheyEndOrAreTooOld(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		settings := everyTask()
 		settings.MaxTasks, settings.MaxAge = 3, 3*time.Hour
@@ -242,6 +252,7 @@ func taskEntryAt(n int, status string) string {
 // The number of running tasks that are followed is bounded. Those that are followed already come
 // first.
 func TestSoManyRunningTasksAreLeftOutAndThatIsTold(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		settings := everyTask()
 		settings.MaxTasks = 3

@@ -298,6 +298,7 @@ func TestEachAilmentIsToldApartWithTheNextStep(t *testing.T) {
 	t.Setenv("HOME", t.TempDir()) // no profiles
 	for _, a := range ailments(t) {
 		t.Run(a.name, func(t *testing.T) {
+			t.Parallel()
 			o := simulator.Options{Accounts: []simulator.Account{account()}}
 			if a.center != nil {
 				a.center(&o)

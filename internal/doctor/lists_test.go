@@ -115,6 +115,7 @@ func TestItIsSaidUnderWhichIDsDetailsAreKnown(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			a := account()
 			tt.change(&a.Fleet)
 			healthy, printed := examineAccount(t, a, discovery)

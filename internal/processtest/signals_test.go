@@ -57,7 +57,7 @@ func fleetFile(t *testing.T, size int) string {
 
 func TestHangupWhileStartingReloadsOnceServing(t *testing.T) {
 	t.Parallel()
-	for size, moments := range map[int]int{2: 10, 20_000: 4} {
+	for size, moments := range map[int]int{2: 6, 5_000: 4} {
 		args := []string{fleetFile(t, size), "--web.listen-address=127.0.0.1:0"}
 		start := time.Now()
 		first, proceed := held(t, args...)

@@ -51,7 +51,7 @@ func (a *account) listsComplete(now time.Time) bool {
 func (a *account) noticeUnnamed() {
 	task := ""
 	for id, l := range a.lists {
-		if l.last.Err == nil && len(l.scans) > 0 && l.nameless+l.unknown > 0 {
+		if l.last.Err == nil && l.names && l.nameless+l.unknown > 0 {
 			task = id
 		}
 	}

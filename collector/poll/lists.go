@@ -14,11 +14,12 @@ import (
 type taskList struct {
 	last   discovery.ServerScans // the last reading, without its scans
 	status scan.ListStatus       // of the last complete reading, but for Err
-	// scans are those of the last complete reading by server, or by instance where that is all that
-	// is said. The servers may come to be watched yet.
+	// scans are those of the last complete reading of servers that are not watched, but may come to
+	// be: by server, or by instance where that is all that is said.
 	scans    map[string]sas.ServerScan
-	nameless int // scans of that reading that say neither
-	unknown  int // scans of instances that are not known
+	names    bool // any scan of that reading says either
+	nameless int  // how many say neither
+	unknown  int  // how many are of instances that are not known
 }
 
 // listFresh is how long the list of a running task may be relied upon.
@@ -36,13 +37,14 @@ func (l *taskList) fresh(t *sas.Task, interval time.Duration, now time.Time) boo
 	return now.Sub(l.last.At) < max(listFresh, 3*interval)
 }
 
-// of returns what the list says of a server; asset is nil where nothing more is known of it.
-func (l *taskList) of(uuid string, asset *discovery.Server) (of sas.ServerScan, listed bool) {
-	of, listed = l.scans[scan.KeyOf(uuid)]
-	if instance := instanceOf(asset); !listed && instance != "" {
-		of, listed = l.scans[instance]
+// find returns where the scan of a server is in scans; asset is nil where nothing more is known of it.
+func (l *taskList) find(uuid string, asset *discovery.Server) (key string, listed bool) {
+	key = scan.KeyOf(uuid)
+	if _, listed = l.scans[key]; !listed {
+		key = instanceOf(asset)
+		_, listed = l.scans[key]
 	}
-	return of, listed
+	return key, listed
 }
 
 func instanceOf(asset *discovery.Server) string {
@@ -100,6 +102,7 @@ func (a *account) listRead(r discovery.ServerScans) {
 	*l = taskList{last: r, status: scan.ListStatus{TaskID: task, At: r.At}, scans: make(map[string]sas.ServerScan, len(scans))}
 	for _, of := range scans {
 		l.status.ByStatus[scan.StatusPlace(of.Status)]++ // of all servers, as of other facts about tasks
+		l.names = l.names || of.NamesServer()
 		switch key := scan.KeyOf(of.UUID); {
 		case of.UUID != "":
 			if a.options.Owns == nil || a.options.Owns(key) {
@@ -116,7 +119,9 @@ func (a *account) listRead(r discovery.ServerScans) {
 		a.options.Events.Anomalies(a.config.Name, map[sas.Anomaly]int{sas.ServerMissing: l.unknown})
 	}
 	for _, s := range a.order {
-		a.hear(s, l)
+		if !a.hear(s, l) { // a complete list says who is in the task no more
+			a.unhear(s, func(of scan.ServerScan) bool { return of.TaskID == task })
+		}
 	}
 }
 
@@ -140,30 +145,29 @@ func (a *account) identify(l *taskList) {
 	}
 }
 
-// hear takes what a list says of one server.
-func (a *account) hear(s *server, l *taskList) {
-	of, listed := l.of(s.latest.Target.UUID, s.latest.Target.AssetInfo)
+// hear takes what a list says of a server that is watched, if it says anything.
+func (a *account) hear(s *server, l *taskList) (listed bool) {
+	key, listed := l.find(s.latest.Target.UUID, s.latest.Target.AssetInfo)
+	if !listed {
+		return false
+	}
+	of := l.scans[key]
+	delete(l.scans, key)
 	now, task := scan.InstantOf(a.now()), l.last.Task.ID
 	heard := scan.ServerScan{TaskID: task, LeafID: of.TaskID, Status: of.Status, Since: now}
 	at := slices.IndexFunc(s.latest.ServerScans, func(s scan.ServerScan) bool { return s.TaskID == task })
-	news := listed
-	switch {
-	case at < 0 && !listed:
-		return
-	case at < 0:
+	news := true
+	if at < 0 {
 		came := of.Start() // to its status
 		if of.Ended() {
 			came = of.End()
 		}
 		news = !s.sawTask(task) || !seenSince(s.latest, came)
-	case listed:
-		old := s.latest.ServerScans[at]
-		if old.Status == of.Status || math.IsNaN(old.Status) && math.IsNaN(of.Status) {
-			if old.LeafID == of.TaskID {
-				return
-			}
-			heard.Since, news = old.Since, false
+	} else if old := s.latest.ServerScans[at]; old.Status == of.Status || math.IsNaN(old.Status) && math.IsNaN(of.Status) {
+		if old.LeafID == of.TaskID {
+			return true
 		}
+		heard.Since, news = old.Since, false
 	}
 	if rank := rankOfNews(of.Status); news && rank < noNews {
 		if rank < s.news {
@@ -172,20 +176,36 @@ func (a *account) hear(s *server, l *taskList) {
 		s.newsRead = l.status.At
 	}
 	scans := slices.Clone(s.latest.ServerScans)
-	switch {
-	case at < 0:
+	if at < 0 {
 		scans = append(scans, heard)
-	case listed:
+	} else {
 		scans[at] = heard
-	default:
-		scans = slices.Delete(scans, at, at+1)
 	}
 	a.amend(s, func(r *scan.Record) {
 		r.ServerScans = scans
-		if listed && s.news < noNews {
+		if s.news < noNews {
 			r.Due = now
 		}
 	})
+	return true
+}
+
+// unhear takes away what lists said of a server.
+func (a *account) unhear(s *server, gone func(scan.ServerScan) bool) {
+	if slices.ContainsFunc(s.latest.ServerScans, gone) {
+		scans := slices.DeleteFunc(slices.Clone(s.latest.ServerScans), gone)
+		a.amend(s, func(r *scan.Record) { r.ServerScans = scans })
+	}
+}
+
+// giveBack keeps what the lists say of a server that is watched no more: it may come back.
+func (a *account) giveBack(s *server) {
+	key := s.latest.Target.Key()
+	for _, of := range s.latest.ServerScans {
+		if l := a.lists[of.TaskID]; l != nil {
+			l.scans[key] = sas.ServerScan{TaskID: of.LeafID, UUID: key, Status: of.Status}
+		}
+	}
 }
 
 // sawTask reports whether a poll that succeeded has asked for a task, or an earlier process knew of
@@ -214,24 +234,21 @@ func (a *account) forgetTasks() {
 		return
 	}
 	a.lists = followed
-	unfollowed := func(of scan.ServerScan) bool { return followed[of.TaskID] == nil }
 	for _, s := range a.servers {
-		if slices.ContainsFunc(s.latest.ServerScans, unfollowed) {
-			scans := slices.DeleteFunc(slices.Clone(s.latest.ServerScans), unfollowed)
-			a.amend(s, func(r *scan.Record) { r.ServerScans = scans })
-		}
+		a.unhear(s, func(of scan.ServerScan) bool { return followed[of.TaskID] == nil })
 	}
 }
 
 // listed reports whether an unfinished task lists a discovered server.
 func (a *account) listed(asset *discovery.Server) bool {
+	s := a.servers[scan.KeyOf(asset.UUID)]
 	return slices.ContainsFunc(a.found.Tasks.Items, func(t sas.Task) bool {
 		l := a.lists[t.ID]
 		if l == nil || t.Ended() {
 			return false
 		}
-		_, listed := l.of(asset.UUID, asset)
-		return listed
+		_, listed := l.find(asset.UUID, asset)
+		return listed || s != nil && slices.ContainsFunc(s.latest.ServerScans, func(of scan.ServerScan) bool { return of.TaskID == t.ID })
 	})
 }
 

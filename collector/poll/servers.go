@@ -49,6 +49,7 @@ func (a *account) retarget(found discovery.Found) {
 	}
 	left := make([]*scan.Entry, 0, len(gone))
 	for _, s := range gone {
+		a.giveBack(s)
 		left = append(left, s.entry)
 		a.noLongerFailing(s.latest.Failure)
 	}

@@ -166,8 +166,8 @@ func (r *Record) set(known map[subtaskKey]*Subtask) {
 	var changes []Change
 	for _, c := range r.Changes {
 		key := r.Subtasks[c.subtask].key()
-		if i := slices.IndexFunc(subtasks, func(s Subtask) bool { return s.key() == key }); i >= 0 {
-			c.subtask = uint32(i)
+		if i := slices.IndexFunc(subtasks, func(s Subtask) bool { return s.key() == key }); i >= 0 && i <= math.MaxUint16 {
+			c.subtask = uint16(i)
 			changes = append(changes, c)
 		}
 	}
@@ -196,10 +196,10 @@ func (r *Record) note(before *Record, known map[subtaskKey]*Subtask, now Instant
 		if old := s.Before; old != nil && sameStatus(old.Status, s.Status) && old.Code == s.Code {
 			continue
 		}
-		if len(fresh) == 0 {
+		if len(transitions) == 0 {
 			r.Errors = slices.Clone(r.Errors) // before has them too
 		}
-		c := Change{at: uint32(now / 1000), Status: float32(s.Status), subtask: uint32(i)}
+		c := Change{at: uint32(now / 1000), Status: float32(s.Status), subtask: uint16(i)}
 		if s.Code != "" {
 			e := ErrorCount{Type: s.Type, Code: s.CodeLabel, Created: now}
 			if s.Failed() {
@@ -207,7 +207,10 @@ func (r *Record) note(before *Record, known map[subtaskKey]*Subtask, now Instant
 			}
 			c.code = uint16(r.count(e))
 		}
-		transitions, fresh = append(transitions, s), append(fresh, c)
+		transitions = append(transitions, s)
+		if i <= math.MaxUint16 {
+			fresh = append(fresh, c)
+		}
 	}
 	// What the first answer says is where the history begins.
 	if len(fresh) > 0 && before.LastSuccess != 0 {

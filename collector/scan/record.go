@@ -67,9 +67,9 @@ type ErrorCount struct {
 // server, so that it has to be small.
 type Change struct {
 	at      uint32 // seconds since 1970
-	subtask uint32 // place in the record's Subtasks
-	code    uint16 // place in the record's Errors, from 1; 0: none
 	Status  float32
+	subtask uint16 // place in the record's Subtasks
+	code    uint16 // place in the record's Errors, from 1; 0: none
 }
 
 // At returns when the change was seen, to the second.

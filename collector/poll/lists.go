@@ -1,6 +1,7 @@
 package poll
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -123,6 +124,7 @@ func (a *account) listRead(r discovery.ServerScans) {
 			a.unhear(s, func(of scan.ServerScan) bool { return of.TaskID == task })
 		}
 	}
+	l.scans = maps.Collect(maps.All(l.scans)) // a map holds its memory, however little is left in it
 }
 
 // identify counts the scans of a list whose instance is not known.

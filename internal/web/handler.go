@@ -152,16 +152,23 @@ func (h *handler) link(to string) string {
 }
 
 // below serves everything under the route prefix, as Prometheus does: the root, and the prefix
-// itself, then lead to where others find the landing page.
+// itself, then lead to where others find the landing page. A ServeMux would lead other spellings of
+// a path elsewhere, past any proxy's prefix.
 func (h *handler) below(prefix string, all http.Handler) http.Handler {
 	if prefix == "" || prefix == "/" {
 		return all
 	}
-	mux, landing := http.NewServeMux(), http.RedirectHandler(h.link("/"), http.StatusFound)
-	mux.Handle(prefix+"/", http.StripPrefix(prefix, all))
-	mux.Handle(prefix, landing)
-	mux.Handle("/{$}", landing)
-	return mux
+	inside := http.StripPrefix(prefix, all)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch asked := r.URL.Path; {
+		case strings.HasPrefix(asked, prefix+"/"):
+			inside.ServeHTTP(w, r)
+		case asked == "/" || asked == prefix:
+			http.Redirect(w, r, h.link("/"), http.StatusFound)
+		default:
+			http.NotFound(w, r)
+		}
+	})
 }
 
 // withoutSlash leads from a page's path with a slash at its end to the page. The way is relative,

@@ -45,7 +45,7 @@ func TestSubtasksComeUnderTheRootsIDWhicheverIsKnown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				a := simulated("main")
-				a.Fleet = simulator.Fleet{Seed: 3, Size: 12, TaskEvery: 12 * time.Hour, ScanDuration: 4 * time.Hour, FailRatio: 0.2, KnownIDs: known}
+				a.Fleet = simulator.Fleet{Seed: 3, Size: 6, TaskEvery: 12 * time.Hour, ScanDuration: 4 * time.Hour, FailRatio: 0.2, KnownIDs: known}
 				w := startWorld(t, simulator.Options{Accounts: []simulator.Account{a}},
 					discovering("requests_per_second: 50\npoll_interval: 1m\nsettled_interval: 1m\nstall_after: 1d\ntypes: [cve, sys, cms, sca]"))
 				a.Fleet.Start = time.Unix(epoch, 0)
@@ -57,7 +57,7 @@ func TestSubtasksComeUnderTheRootsIDWhicheverIsKnown(t *testing.T) {
 					t.Errorf("published under %v, want the root's ID %s", series, task.ID)
 				}
 				statuses := w.counts("subtasks", "status")
-				wantEqual(t, "subtasks", statuses["unhandled"]+statuses["collecting"]+statuses["collected"]+statuses["matching"]+statuses["complete"], 36)
+				wantEqual(t, "subtasks", statuses["unhandled"]+statuses["collecting"]+statuses["collected"]+statuses["matching"]+statuses["complete"], 18)
 				wantEqual(t, "kinds of ID", w.store.Load().Accounts[0].Status().IDs, name)
 				wantEqual(t, "anomalies", w.counted("response_anomalies_total", "reason"), "map[]")
 
@@ -74,7 +74,7 @@ func TestSubtasksComeUnderTheRootsIDWhicheverIsKnown(t *testing.T) {
 				if name != "both" && (asked["both"] < 1 || asked["both"] > 8) {
 					t.Errorf("in an hour: asked for %v, want both once", asked)
 				}
-				wantEqual(t, "servers ok", w.value("servers", "state=ok"), 12)
+				wantEqual(t, "servers ok", w.value("servers", "state=ok"), 6)
 				compareWithPromhttp(t, w.collector)
 			})
 		})

@@ -139,6 +139,29 @@ func TestOfflineServersAreWatchedWhileATaskListsThem(t *testing.T) {
 	})
 }
 
+// That of another process is not this one's to watch, even where a list names it by its instance
+// only. Nothing looks for it again and again.
+func TestOfflineServersOfAnotherShardAreLeftToIt(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		c, s := newTaskCenter(2), newScript()
+		s.says(2, "t/cve/4")
+		c.online(1, false)
+		c.list(running("t", leafWith(leafID("t", 1), `[{"instanceId":"i-1"}]`, 1), leafOf("t", 2, 2)))
+		asked := 0
+		w := prepareWorldWith(t, simulator.Options{Intercept: both(c.intercept, s.intercept)}, poll.Options{Owns: func(key string) bool {
+			asked++
+			return key == uuid(2) || asked > 1000 // which ends the search
+		}})
+		w.apply(onlineOnly(fareSettings))
+		pass(time.Minute)
+		wantEqual(t, "servers", w.servers(), "[web-2]")
+		if asked > 100 {
+			t.Errorf("in a minute it was asked %d times whose a server is", asked)
+		}
+	})
+}
+
 // One that fails stays until nothing asks for its task any more.
 func TestAnOfflineServerLeavesWithItsLastTask(t *testing.T) {
 	t.Parallel()

@@ -20,7 +20,7 @@ func (a *account) retarget(found discovery.Found) {
 	for _, l := range a.lists {
 		a.identify(l)
 	}
-	list := targets(a.config, found, a.options.Owns, func(s *discovery.Server) bool { return a.keepsOffline(s, stored) })
+	list := targets(a.config, found, a.owns, func(s *discovery.Server) bool { return a.keepsOffline(s, stored) })
 	gone := a.servers
 	a.servers, a.order = make(map[string]*server, len(list)), make([]*server, 0, len(list))
 	var added []*scan.Entry

@@ -212,7 +212,7 @@ func (a *account) restore(found discovery.Found) map[string]scan.Record {
 	}
 	a.mu.Lock()
 	first := a.found.Servers.At.IsZero() // an offline server may have been watched before
-	list := targets(a.config, found, a.options.Owns, func(s *discovery.Server) bool { return first || a.servers[scan.KeyOf(s.UUID)] != nil || a.listed(s) })
+	list := targets(a.config, found, a.owns, func(s *discovery.Server) bool { return first || a.servers[scan.KeyOf(s.UUID)] != nil || a.listed(s) })
 	known := !slices.ContainsFunc(list, func(t target) bool { return a.servers[t.Key()] == nil })
 	a.mu.Unlock()
 	if known {

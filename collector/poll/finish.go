@@ -30,6 +30,9 @@ func (a *account) finish(s *server, start time.Time, results []scan.CallResult, 
 		return
 	}
 	next, transitions := before.Next(results, &a.policy, scan.InstantOf(now))
+	if s.asking != next.Target { // it changed while the server was polled
+		dropTasks(next, s.asking)
+	}
 	s.latest = next
 	a.schedule(s, start, failed, now)
 	a.enqueue(s, now)

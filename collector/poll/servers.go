@@ -89,19 +89,25 @@ func (a *account) renew(s *server, t *scan.Target, now time.Time) {
 	if before.Same(t) {
 		return
 	}
-	left := slices.DeleteFunc(slices.Clone(before.TaskIDs), func(id string) bool { return slices.Contains(t.TaskIDs, id) })
-	if len(t.TaskIDs) == 0 { // no answer will take what came under other IDs
-		for i := range s.latest.Subtasks {
-			left = append(left, s.latest.Subtasks[i].TaskID)
-		}
-	}
 	a.amend(s, func(r *scan.Record) {
-		r.DropTasks(left)
 		r.Target = t
+		dropTasks(r, before)
 	})
 	if !asksTheSame(before, t) {
 		s.dueAlone = now
 	}
+}
+
+// dropTasks takes the subtasks of tasks out of r that the server was asked for before, and is not any
+// more.
+func dropTasks(r *scan.Record, before *scan.Target) {
+	left := slices.DeleteFunc(slices.Clone(before.TaskIDs), func(id string) bool { return slices.Contains(r.Target.TaskIDs, id) })
+	if len(r.Target.TaskIDs) == 0 { // no answer will take what came under other IDs
+		for i := range r.Subtasks {
+			left = append(left, r.Subtasks[i].TaskID)
+		}
+	}
+	r.DropTasks(left)
 }
 
 // amend changes what is known of a server apart from what polls find.

@@ -62,8 +62,13 @@ func (a *account) retarget(found discovery.Found) {
 // The functions below are called with a.mu held.
 
 // keepsOffline reports whether a server stays watched that online_only alone would keep out: a
-// subtask of it is unfinished or failing, or an unfinished task lists it.
+// subtask of it is unfinished or failing, or an unfinished task lists it. Where there is no task to
+// ask about, what is known of subtasks, by the state at least, is of tasks that left.
 func (a *account) keepsOffline(asset *discovery.Server, stored map[string]scan.Record) bool {
+	noTasks := len(a.config.TaskIDs)+len(a.found.Tasks.Items) == 0
+	if noTasks && (a.config.Discovery.Tasks == nil || !a.found.Tasks.At.IsZero()) {
+		return false
+	}
 	key := scan.KeyOf(asset.UUID)
 	if s := a.servers[key]; s != nil && s.latest.Troubled() || a.listed(asset) {
 		return true

@@ -278,6 +278,38 @@ func TestWritesThatFailAreRepeatedForServersThatLeft(t *testing.T) {
 	})
 }
 
+// Of servers that come back before writing works again, what was found last is written.
+func TestWritesThatFailAreRepeatedInTheirOrder(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		s := newScript()
+		say := func(subtask string) {
+			for n := range 8 {
+				s.says(n+1, subtask)
+			}
+		}
+		say("t/cve/4/A")
+		store := openState(t, filepath.Join(t.TempDir(), "state"))
+		store.fail(true)
+		all := yamlOf(yamlAccount("main", "", serversYAML(8)...))
+		w := startKept(t, s, store, all)
+		pass(time.Minute)
+		w.apply(yamlOf(yamlAccount("main", "", serverYAML(9))))
+		say("t/cve/4/B")
+		pass(time.Minute)
+		w.apply(all)
+		pass(time.Minute)
+		store.fail(false)
+		pass(time.Minute)
+		stored, err := store.Restore("main")
+		for n := range 8 {
+			if of := stored[uuid(n+1)]; err != nil || len(of.Subtasks) != 1 || of.Subtasks[0].Code != "B" {
+				t.Errorf("stored: %+v %v", of, err)
+			}
+		}
+	})
+}
+
 func TestAFileThatIsLostIsWrittenAnewWithEverything(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "state")

@@ -2,6 +2,7 @@ package collector_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -153,6 +154,41 @@ func TestSubtasksUnderOtherIDsLeaveWithTheLastTask(t *testing.T) {
 		wantEqual(t, "tasks", len(w.counts("subtask_status", "task_id")), 0)
 		wantEqual(t, "errors counted", w.value("subtask_errors_total"), failed)
 	})
+}
+
+// A poll that is under way when a task leaves does not bring its subtasks back.
+func TestATaskThatLeftDoesNotComeBackWithAPoll(t *testing.T) {
+	t.Parallel()
+	for name, tasks := range map[string]string{"the last task": "", "one of several": "task_ids: [u]\n"} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				c, s := newTaskCenter(1), newScript()
+				s.says(1, "t/cve/1", "u/cve/1")
+				c.list(running("t", leafOf("t", 1, 1)))
+				slow := func(w http.ResponseWriter, r *simulator.Request) bool {
+					if r.UUID != "" {
+						time.Sleep(38 * time.Second)
+					}
+					return s.intercept(w, r)
+				}
+				w := startWorld(t, simulator.Options{Intercept: both(c.intercept, slow)},
+					strings.Replace(without(discovering(tasks+"poll_interval: 42s\ntimeout: 1m\nstale_after: 5h\nstall_after: 2h")), "max_age: 1d", "max_age: 1h", 1))
+				pass(59 * time.Minute)
+				wantEqual(t, "subtasks", w.value("subtask_status", "task_id=t"), 1)
+				back := 0
+				for range 90 {
+					pass(time.Second)
+					if w.value("task_info") == 0 && w.value("subtask_status", "task_id=t") != 0 {
+						back++
+					}
+				}
+				wantEqual(t, "tasks", w.value("task_info"), 0)
+				wantEqual(t, "seconds for which it was back", back, 0)
+				w.poller.Close()
+				pass(time.Minute) // for the call under way
+			})
+		})
+	}
 }
 
 // A task every other second: those that run are followed with their lists.

@@ -139,6 +139,29 @@ func TestOfflineServersAreWatchedWhileATaskListsThem(t *testing.T) {
 	})
 }
 
+// That of another process is not this one's to watch, even where a list names it by its instance
+// only. Nothing looks for it again and again.
+func TestOfflineServersOfAnotherShardAreLeftToIt(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		c, s := newTaskCenter(2), newScript()
+		s.says(2, "t/cve/4")
+		c.online(1, false)
+		c.list(running("t", leafWith(leafID("t", 1), `[{"instanceId":"i-1"}]`, 1), leafOf("t", 2, 2)))
+		asked := 0
+		w := prepareWorldWith(t, simulator.Options{Intercept: both(c.intercept, s.intercept)}, poll.Options{Owns: func(key string) bool {
+			asked++
+			return key == uuid(2) || asked > 1000 // which ends the search
+		}})
+		w.apply(onlineOnly(fareSettings))
+		pass(time.Minute)
+		wantEqual(t, "servers", w.servers(), "[web-2]")
+		if asked > 100 {
+			t.Errorf("in a minute it was asked %d times whose a server is", asked)
+		}
+	})
+}
+
 // One that fails stays until nothing asks for its task any more.
 func TestAnOfflineServerLeavesWithItsLastTask(t *testing.T) {
 	t.Parallel()
@@ -156,6 +179,45 @@ func TestAnOfflineServerLeavesWithItsLastTask(t *testing.T) {
 		wantEqual(t, "servers", w.servers(), "[web-2]")
 		wantEqual(t, "subtasks", w.value("subtask_status"), 0)
 	})
+}
+
+// Nor does a state that still has its subtasks bring it back: with the next server that is found, or
+// after a restart.
+func TestAnOfflineServerThatLeftWithItsLastTaskStaysAway(t *testing.T) {
+	t.Parallel()
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprint("restart ", restart), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				c, s := newTaskCenter(2), newScript()
+				s.says(1, "t/cve/4/A")
+				s.says(2, "t/cve/4")
+				c.list(running("t", leavesOf("t", 3, 2)...))
+				path := filepath.Join(t.TempDir(), "state")
+				start := func() (*world, *watchedState) {
+					store := openState(t, path)
+					w := prepareWorldWith(t, simulator.Options{Intercept: both(c.intercept, s.intercept)}, poll.Options{State: store})
+					w.apply(strings.Replace(onlineOnly("stale_after: 5h"), "max_age: 1d", "max_age: 1h", 1))
+					return w, store
+				}
+				w, store := start()
+				pass(time.Minute)
+				c.online(1, false)
+				pass(50 * time.Minute)
+				wantEqual(t, "servers", w.servers(), "[web-1 web-2]")
+				if restart {
+					w.poller.Close()
+					_ = store.Close()
+				}
+				pass(20 * time.Minute)
+				c.online(3, true)
+				if restart {
+					w, _ = start()
+				}
+				pass(10 * time.Minute)
+				wantEqual(t, "servers", w.servers(), "[web-2 web-3]")
+			})
+		})
+	}
 }
 
 // Configured servers are watched whatever their agents do, and say so.

@@ -206,6 +206,29 @@ func TestAnOlderUpdateNeverReplacesANewerOne(t *testing.T) {
 	}
 }
 
+// A task that is followed no more leaves at once, and what a poll has found of it before comes back
+// with no write that ends later.
+func TestATaskThatLeftDoesNotComeBackWithAWrite(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		c, s := newTaskCenter(1), newScript()
+		s.says(1, "t/cve/1")
+		c.list(running("t", leafOf("t", 1, 1)))
+		store := openState(t, filepath.Join(t.TempDir(), "state"))
+		w := prepareWorldWith(t, simulator.Options{Intercept: both(c.intercept, s.intercept)}, poll.Options{State: store})
+		w.apply(strings.Replace(without(discovering("poll_interval: 30s\nstale_after: 5h\nstall_after: 2h")), "max_age: 1d", "max_age: 1h", 1))
+		pass(58 * time.Minute)
+		wantEqual(t, "subtasks", w.value("subtask_status"), 1)
+		store.hold = make(chan struct{})
+		s.says(1, "t/cve/2")
+		pass(5 * time.Minute) // the disk takes its time
+		wantEqual(t, "subtasks once the task is too old", len(w.counts("subtask_status", "task_id")), 0)
+		close(store.hold)
+		pass(time.Minute)
+		wantEqual(t, "subtasks once all is written", len(w.counts("subtask_status", "task_id")), 0)
+	})
+}
+
 func TestWritesThatFailAreShownAndRepeated(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {
@@ -228,6 +251,61 @@ func TestWritesThatFailAreShownAndRepeated(t *testing.T) {
 		stored, err := store.Restore("main")
 		if err != nil || len(stored) != 3 || stored[""].Errors[0].Count != 2 || stored[uuid(1)].Errors[0].Count != 1 || stored[uuid(1)].Subtasks[0].Code != "A" {
 			t.Errorf("stored: %+v %v", stored, err)
+		}
+	})
+}
+
+// Nor is what was found of a server lost that leaves before writing works again.
+func TestWritesThatFailAreRepeatedForServersThatLeft(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		s := newScript()
+		s.says(1, "t/cve/4/A")
+		s.says(2, "t/cve/1")
+		store := openState(t, filepath.Join(t.TempDir(), "state"))
+		store.fail(true)
+		both := yamlOf(yamlAccount("main", "", serversYAML(2)...))
+		w := startKept(t, s, store, both)
+		pass(time.Minute)
+		w.apply(yamlOf(yamlAccount("main", "", serverYAML(2))))
+		pass(time.Minute)
+		store.fail(false)
+		pass(time.Minute)
+		w.apply(both)
+		pass(time.Minute)
+		wantEqual(t, "last change", w.value("subtask_last_change_timestamp_seconds", "server=web-1")-epoch, 0)
+		wantEqual(t, "failures", w.value("scan_failures_total", "type=cve"), 1)
+	})
+}
+
+// Of servers that come back before writing works again, what was found last is written.
+func TestWritesThatFailAreRepeatedInTheirOrder(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		s := newScript()
+		say := func(subtask string) {
+			for n := range 8 {
+				s.says(n+1, subtask)
+			}
+		}
+		say("t/cve/4/A")
+		store := openState(t, filepath.Join(t.TempDir(), "state"))
+		store.fail(true)
+		all := yamlOf(yamlAccount("main", "", serversYAML(8)...))
+		w := startKept(t, s, store, all)
+		pass(time.Minute)
+		w.apply(yamlOf(yamlAccount("main", "", serverYAML(9))))
+		say("t/cve/4/B")
+		pass(time.Minute)
+		w.apply(all)
+		pass(time.Minute)
+		store.fail(false)
+		pass(time.Minute)
+		stored, err := store.Restore("main")
+		for n := range 8 {
+			if of := stored[uuid(n+1)]; err != nil || len(of.Subtasks) != 1 || of.Subtasks[0].Code != "B" {
+				t.Errorf("stored: %+v %v", of, err)
+			}
 		}
 	})
 }

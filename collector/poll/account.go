@@ -149,6 +149,9 @@ func (a *account) stop() {
 // now returns the time of the process.
 func (a *account) now() time.Time { return a.options.Clock.Now() }
 
+// owns reports whether a discovered server is this process's.
+func (a *account) owns(uuid string) bool { return a.options.Owns == nil || a.options.Owns(uuid) }
+
 // unlock ends what began with a.mu.Lock: it publishes how the account fares, and then writes to the
 // log what there is to say, which may take its time.
 func (a *account) unlock() {

@@ -23,15 +23,14 @@ func (a *account) discover(ctx context.Context) (stop func()) {
 	if c.Tasks == nil && c.Servers == nil {
 		return func() {}
 	}
+	o := discovery.Options{ // of what is known now: adopt changes it
+		Account: a.config.Name, Tasks: c.Tasks, Servers: c.Servers, Types: a.config.Types,
+		API: &pacedAPI{of: a}, Logger: a.options.Logger, Known: a.found, Scans: a.scanOptions(),
+		Found: func(found discovery.Found) { a.find(func(f *findings) { f.found = &found }) },
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	running.Go(func() {
-		discovery.Run(ctx, discovery.Options{
-			Account: a.config.Name, Tasks: c.Tasks, Servers: c.Servers, Types: a.config.Types,
-			API: &pacedAPI{of: a}, Logger: a.options.Logger, Known: a.found, Scans: a.scanOptions(),
-			Found: func(found discovery.Found) { a.find(func(f *findings) { f.found = &found }) },
-		})
-	})
+	running.Go(func() { discovery.Run(ctx, o) })
 	running.Go(func() { a.adopt(ctx) })
 	return func() {
 		cancel()

@@ -30,13 +30,16 @@ func (a *account) finish(s *server, start time.Time, results []scan.CallResult, 
 		return
 	}
 	next, transitions := before.Next(results, &a.policy, scan.InstantOf(now))
+	if s.asking != next.Target { // it changed while the server was polled
+		dropTasks(next, s.asking)
+	}
 	s.latest = next
 	a.schedule(s, start, failed, now)
 	a.enqueue(s, now)
 	next.Due = scan.InstantOf(s.due)
 	update := &pendingUpdate{account: a, server: s, record: next, transitions: transitions}
 	if a.writer == nil || !a.writer.take(update) {
-		a.show(update)
+		a.show(update, false)
 	}
 	if failed != nil {
 		a.published.Update(func(s *scan.AccountStatus) { s.Problem = next.Problem })
@@ -77,13 +80,14 @@ func asksTheSame(a, b *scan.Target) bool {
 	return slices.Equal(a.TaskIDs, b.TaskIDs) && slices.Equal(a.Types, b.Types)
 }
 
-// show publishes what a poll of a server found.
-func (a *account) show(u *pendingUpdate) {
-	r := u.record
-	if now := u.server.latest; r != now { // other things may be known of it by now
-		other := *r
-		other.Target, other.ServerScans, other.Confirmed = now.Target, now.ServerScans, now.Confirmed
-		r = &other
+// show publishes what a poll of a server found. If a later one has found more, which is not shown
+// yet, newer is true.
+func (a *account) show(u *pendingUpdate, newer bool) {
+	r := u.server.latest // as found, but for what else is known of the server by now
+	if newer {
+		older := *u.record
+		older.Target, older.ServerScans, older.Confirmed = r.Target, r.ServerScans, r.Confirmed
+		r = &older
 	}
 	a.published.Publish(u.server.entry, r)
 	for _, t := range u.transitions {

@@ -62,6 +62,7 @@ func (l *limiter) configure(limit float64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.limit, l.rate = limit, limit*(l.rate/l.limit)
+	l.wanted = [purposes]time.Time{} // nobody waits while an account is configured
 	if n := len(l.sent); n > 0 {
 		l.next = l.sent[n-1].Add(l.interval())
 	}

@@ -96,18 +96,21 @@ func TestLimiterIsConfiguredAnew(t *testing.T) {
 	}
 	for _, tt := range []struct{ from, to float64 }{{10, 3}, {3, 10}, {2.5, 2}, {200, 10}, {10, 0.5}, {5, 5}, {0.01, 10}, {0.5, 200}} {
 		t.Run(fmt.Sprint(tt.from, " to ", tt.to), func(t *testing.T) {
-			l := filled(tt.from)
-			l.configure(tt.to)
-			wantEqual(t, "allowed", l.allowed(), tt.to)
-			first := now
-			for wait := l.take(first, forPoll, time.Time{}); wait > 0; wait = l.take(first, forPoll, time.Time{}) {
-				first = first.Add(wait)
-			}
-			if most := time.Duration(1.1 * float64(time.Second) / tt.to); first.Sub(now) > most && tt.to >= tt.from {
-				t.Errorf("the first call waits %v, want at most %v", first.Sub(now), most)
-			}
-			if tt.to < tt.from && tt.to < 3 && first.Equal(now) {
-				t.Error("calls already made are forgotten")
+			// Whoever waited for a call at the old rate is not waited for.
+			for what, behindPolls := range map[purpose]time.Time{forPoll: {}, forList: {}, forTarget: now.Add(time.Minute)} {
+				l := filled(tt.from)
+				l.configure(tt.to)
+				wantEqual(t, "allowed", l.allowed(), tt.to)
+				first := now
+				for wait := l.take(first, what, behindPolls); wait > 0; wait = l.take(first, what, behindPolls) {
+					first = first.Add(wait)
+				}
+				if most := time.Duration(1.1 * float64(time.Second) / tt.to); first.Sub(now) > most && tt.to >= tt.from {
+					t.Errorf("the first call for %d waits %v, want at most %v", what, first.Sub(now), most)
+				}
+				if tt.to < tt.from && tt.to < 3 && first.Equal(now) {
+					t.Error("calls already made are forgotten")
+				}
 			}
 		})
 	}

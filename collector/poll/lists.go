@@ -106,7 +106,7 @@ func (a *account) listRead(r discovery.ServerScans) {
 		l.names = l.names || of.NamesServer()
 		switch key := scan.KeyOf(of.UUID); {
 		case of.UUID != "":
-			if a.options.Owns == nil || a.options.Owns(key) {
+			if a.owns(key) {
 				l.scans[key] = of
 			}
 		case of.InstanceID != "":
@@ -260,7 +260,7 @@ func (a *account) lookForOffline() {
 	for i := range a.found.Offline {
 		asset := &a.found.Offline[i]
 		s := a.servers[scan.KeyOf(asset.UUID)]
-		if (s == nil || s.offline) && (s != nil) != a.keepsOffline(asset, nil) {
+		if (s == nil || s.offline) && (s != nil) != a.keepsOffline(asset, nil) && a.owns(asset.UUID) {
 			a.lookForTargets()
 			return
 		}

@@ -20,7 +20,7 @@ func (a *account) retarget(found discovery.Found) {
 	for _, l := range a.lists {
 		a.identify(l)
 	}
-	list := targets(a.config, found, a.options.Owns, func(s *discovery.Server) bool { return a.keepsOffline(s, stored) })
+	list := targets(a.config, found, a.owns, func(s *discovery.Server) bool { return a.keepsOffline(s, stored) })
 	gone := a.servers
 	a.servers, a.order = make(map[string]*server, len(list)), make([]*server, 0, len(list))
 	var added []*scan.Entry
@@ -62,8 +62,13 @@ func (a *account) retarget(found discovery.Found) {
 // The functions below are called with a.mu held.
 
 // keepsOffline reports whether a server stays watched that online_only alone would keep out: a
-// subtask of it is unfinished or failing, or an unfinished task lists it.
+// subtask of it is unfinished or failing, or an unfinished task lists it. Where there is no task to
+// ask about, what is known of subtasks, by the state at least, is of tasks that left.
 func (a *account) keepsOffline(asset *discovery.Server, stored map[string]scan.Record) bool {
+	noTasks := len(a.config.TaskIDs)+len(a.found.Tasks.Items) == 0
+	if noTasks && (a.config.Discovery.Tasks == nil || !a.found.Tasks.At.IsZero()) {
+		return false
+	}
 	key := scan.KeyOf(asset.UUID)
 	if s := a.servers[key]; s != nil && s.latest.Troubled() || a.listed(asset) {
 		return true
@@ -89,19 +94,25 @@ func (a *account) renew(s *server, t *scan.Target, now time.Time) {
 	if before.Same(t) {
 		return
 	}
-	left := slices.DeleteFunc(slices.Clone(before.TaskIDs), func(id string) bool { return slices.Contains(t.TaskIDs, id) })
-	if len(t.TaskIDs) == 0 { // no answer will take what came under other IDs
-		for i := range s.latest.Subtasks {
-			left = append(left, s.latest.Subtasks[i].TaskID)
-		}
-	}
 	a.amend(s, func(r *scan.Record) {
-		r.DropTasks(left)
 		r.Target = t
+		dropTasks(r, before)
 	})
 	if !asksTheSame(before, t) {
 		s.dueAlone = now
 	}
+}
+
+// dropTasks takes the subtasks of tasks out of r that the server was asked for before, and is not any
+// more.
+func dropTasks(r *scan.Record, before *scan.Target) {
+	left := slices.DeleteFunc(slices.Clone(before.TaskIDs), func(id string) bool { return slices.Contains(r.Target.TaskIDs, id) })
+	if len(r.Target.TaskIDs) == 0 { // no answer will take what came under other IDs
+		for i := range r.Subtasks {
+			left = append(left, r.Subtasks[i].TaskID)
+		}
+	}
+	r.DropTasks(left)
 }
 
 // amend changes what is known of a server apart from what polls find.

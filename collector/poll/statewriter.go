@@ -1,6 +1,7 @@
 package poll
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -162,13 +163,11 @@ func (w *stateWriter) flush() bool {
 		w.takeAll(true)
 		err = w.write()
 	}
-	if err != nil {
-		w.takeAll(false)
-	}
 	return err == nil
 }
 
-// write writes all updates together, and shows them. The state logs if it fails.
+// write writes all updates together, and shows them. If that fails, which the state logs, they are
+// pending again.
 func (w *stateWriter) write() error {
 	w.mu.Lock()
 	w.writing, w.pending = w.pending, make(map[*server]*pendingUpdate)
@@ -189,17 +188,23 @@ func (w *stateWriter) write() error {
 	for name := range w.failures {
 		batch = append(batch, w.failuresEntry(name))
 	}
+	// A server that left and came back while writing failed is there twice: the newer counts.
+	slices.SortFunc(batch, func(a, b state.Entry) int { return cmp.Compare(a.Server.LastSuccess, b.Server.LastSuccess) })
 	err := w.state.Save(batch, w.clock.Step())
 	for s, u := range w.writing {
 		u.account.mu.Lock()
-		u.account.show(u)
 		s.savedAt = u.record.LastSuccess
-		if err != nil {
-			s.savedAt = -1
-		}
 		w.mu.Lock()
 		delete(w.writing, s)
+		newer := w.pending[s] != nil
+		if err != nil {
+			s.savedAt = -1
+			if !newer {
+				w.put(&pendingUpdate{account: u.account, server: s, record: s.latest})
+			}
+		}
 		w.mu.Unlock()
+		u.account.show(u, newer)
 		u.account.unlock()
 	}
 	return err
@@ -212,7 +217,7 @@ func (a *account) restore(found discovery.Found) map[string]scan.Record {
 	}
 	a.mu.Lock()
 	first := a.found.Servers.At.IsZero() // an offline server may have been watched before
-	list := targets(a.config, found, a.options.Owns, func(s *discovery.Server) bool { return first || a.servers[scan.KeyOf(s.UUID)] != nil || a.listed(s) })
+	list := targets(a.config, found, a.owns, func(s *discovery.Server) bool { return first || a.servers[scan.KeyOf(s.UUID)] != nil || a.listed(s) })
 	known := !slices.ContainsFunc(list, func(t target) bool { return a.servers[t.Key()] == nil })
 	a.mu.Unlock()
 	if known {

@@ -39,7 +39,7 @@ func targets(c config.Account, found discovery.Found, owns func(key string) bool
 	onlineOnly := c.Discovery.Servers != nil && c.Discovery.Servers.OnlineOnly
 	for s := range serversOf(found) {
 		offline := onlineOnly && !s.Online
-		if discovered[scan.KeyOf(s.UUID)] != s || owns != nil && !owns(s.UUID) || offline && !keep(s) {
+		if discovered[scan.KeyOf(s.UUID)] != s || !owns(s.UUID) || offline && !keep(s) {
 			continue
 		}
 		t := target{Target: &scan.Target{Server: config.Server{UUID: s.UUID, Name: s.Name, Types: s.Types}, AssetInfo: s}, offline: offline}

@@ -236,6 +236,9 @@ func (r *Record) count(e ErrorCount) int {
 // DropTasks takes the subtasks of tasks out that the server is not asked for any more. r must be a
 // copy that nobody else has.
 func (r *Record) DropTasks(ids []string) {
+	if len(ids) == 0 {
+		return // as for all servers of a fleet at once, when a task joins
+	}
 	known := index(r.Subtasks)
 	maps.DeleteFunc(known, func(key subtaskKey, _ *Subtask) bool { return slices.Contains(ids, key.taskID) })
 	r.set(known)

@@ -39,6 +39,14 @@ type Options struct {
 	noSync   bool          // for tests: a power failure may lose what was saved
 }
 
+// NewErrorCounter returns the counter for Options.Errors. It stays at 0 where no state is kept.
+func NewErrorCounter() prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "aliyun_vulscan_exporter_state_errors_total",
+		Help: "Failed reads and writes of the state that is carried over restarts. Above 0: a restart may count errors twice; the log says why.",
+	})
+}
+
 // ErrReplaced is the error of a Save that found the file deleted, replaced or overwritten, and
 // opened a new one at its path. The new file lacks the entries of that Save and of all before it:
 // the caller must save everything it knows.

@@ -48,15 +48,16 @@ func newEngine(store *scan.Store, clock *scan.Clock, configured []string) *engin
 	return e
 }
 
-// families returns the rows as families of the engine. Label values of an account's metrics come in
-// the order of their row's labels, those of a server's as reading has them.
+// families returns the rows as families of the engine. Label values come in the order of their
+// row's labels, but those of what a server has as reading has them. Only server_info has labels
+// that are configured: other metrics' labels may have the same names.
 func (s *source) families() []expose.Family {
 	info := slices.Clone(serverLabels)
 	for _, l := range assetLabels {
 		info = append(info, l.name)
 	}
 	info = append(info, s.configured...)
-	places := append(slices.Clip(info), "task_id", "type", "code")
+	places := slices.Concat(serverLabels, make([]string, len(info)-len(serverLabels)), []string{"task_id", "type", "code"})
 	list := make([]expose.Family, len(s.rows))
 	for i, m := range s.rows {
 		if m.info {
@@ -64,7 +65,7 @@ func (s *source) families() []expose.Family {
 		}
 		list[i] = expose.Family{Name: m.name, Help: m.help, Counter: m.counter}
 		for at, name := range m.labels {
-			if m.read != nil {
+			if m.read != nil && !m.info {
 				at = slices.Index(places, name)
 			}
 			list[i].Labels = append(list[i].Labels, expose.Label{Name: name, From: at})

@@ -144,12 +144,12 @@ func (c *Collector) Overview() *Overview {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.last == nil {
-		k.last = c.Now()
-		time.AfterFunc(overviewAge, func() {
+		time.AfterFunc(overviewAge, func() { // it ages while it is gathered
 			k.mu.Lock()
 			defer k.mu.Unlock()
 			k.last = nil
 		})
+		k.last = c.Now()
 	}
 	return k.last
 }

@@ -161,7 +161,7 @@ func (r *reading) emitServer(v scan.View) {
 // Total implements expose.Source.
 func (s *source) Total(sums []sum, now time.Time, emit expose.Emit) {
 	for _, a := range s.store.Load().Accounts {
-		state := &accountState{AccountStatus: shown(a.Status(), now, s.clock.Step()), now: now}
+		state := &accountState{AccountStatus: a.Status(), now: now, step: s.clock.Step()}
 		for _, typ := range state.Types { // every type that is polled is there
 			state.totals.Type(typ)
 		}

@@ -23,12 +23,12 @@ func TestEverythingIsBelowTheRoutePrefix(t *testing.T) {
 			t.Errorf("%s: %d to %q", path, resp.StatusCode, where)
 		}
 	}
-	for _, path := range []string{"//status", "/../status", "/nothing", "/nothing/"} {
+	for _, path := range []string{"/../status", "/nothing", "/nothing/"} {
 		if got := p.Get("/vulscan" + path); got.Status != http.StatusNotFound {
 			t.Errorf("/vulscan%s: %d", path, got.Status)
 		}
 	}
-	for _, path := range []string{"/", "/status", "/metrics", "/config", "/-/healthy", "/api/v1/status", "/debug/pprof/heap"} {
+	for _, path := range []string{"/", "/status", "//status", "/metrics", "/config", "/-/healthy", "/api/v1/status", "/debug/pprof/heap"} {
 		if got := p.Get("/vulscan" + path); got.Status != http.StatusOK {
 			t.Errorf("/vulscan%s: %d", path, got.Status)
 		}

@@ -197,6 +197,7 @@ func TestConfiguredLabelsMayBeCalledLikeThoseOfOtherMetrics(t *testing.T) {
 		s := newScript()
 		s.says(1, "t/cve/4/broken", "t/sca/4")
 		w := startWorld(t, simulator.Options{Intercept: s.intercept}, yamlOf(yamlAccount("main", "", serverYAML(1, "labels: {task_id: ours, type: big, code: red}"))))
+		pass(time.Second)
 		of := func(more, task, typ string) string {
 			return more + `,server="web-1",task_id="` + task + `",type="` + typ + `",uuid="` + uuid(1) + `"`
 		}

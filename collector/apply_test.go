@@ -189,3 +189,20 @@ func TestLabelsMayHaveAnyLegalName(t *testing.T) {
 		})
 	}
 }
+
+// The configuration refuses only the names of server_info's own labels.
+func TestConfiguredLabelsMayBeCalledLikeThoseOfOtherMetrics(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		s := newScript()
+		s.says(1, "t/cve/4/broken", "t/sca/4")
+		w := startWorld(t, simulator.Options{Intercept: s.intercept}, yamlOf(yamlAccount("main", "", serverYAML(1, "labels: {task_id: ours, type: big, code: red}"))))
+		pass(time.Second)
+		of := func(more, task, typ string) string {
+			return more + `,server="web-1",task_id="` + task + `",type="` + typ + `",uuid="` + uuid(1) + `"`
+		}
+		w.wants("server_info", labelled("server_info", of(`,code="red",instance_id="",ip="",os="",region=""`, "ours", "big"), 1))
+		w.wants("subtask_status", labelled("subtask_status", of("", "t", "cve"), 4)+labelled("subtask_status", of("", "t", "sca"), 4))
+		w.wants("subtask_error", labelled("subtask_error", of(`,code="broken"`, "t", "cve"), 1))
+	})
+}

@@ -131,6 +131,10 @@ func TestListsAreAsOldAsTheyAreWhateverTheClockSays(t *testing.T) {
 				if age < 59 || age > 61 {
 					t.Errorf("the list is %.3f s old, want 60", age)
 				}
+				o := w.collector.Overview()
+				if read := o.Accounts[0].Tasks[0].ListReadAt; read.IsZero() || o.At.Sub(read.Time).Round(2*time.Second) != time.Minute {
+					t.Errorf("the task's list was read at %v, want a minute before %v", read, o.At)
+				}
 			})
 		})
 	}

@@ -50,6 +50,7 @@ type accountState struct {
 	*scan.AccountStatus
 	totals scan.Totals
 	now    time.Time
+	step   time.Duration // of the system's clock
 }
 
 type put func(value float64, labels ...string)
@@ -187,10 +188,10 @@ var metrics = []metric{{
 		"the log says why.",
 	account: func(a *accountState, put put) {
 		if a.Config.Discovery.Servers != nil {
-			put(unix(a.Found.Servers.At), discovery.KindServers)
+			put(unix(present(a.Found.Servers.At, a.now, a.step)), discovery.KindServers)
 		}
 		if a.Config.Discovery.Tasks != nil {
-			put(unix(a.Found.Tasks.At), discovery.KindTasks)
+			put(unix(present(a.Found.Tasks.At, a.now, a.step)), discovery.KindTasks)
 		}
 	},
 }, {

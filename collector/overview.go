@@ -144,12 +144,12 @@ func (c *Collector) Overview() *Overview {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.last == nil {
-		k.last = c.Now()
-		time.AfterFunc(overviewAge, func() {
+		time.AfterFunc(overviewAge, func() { // it ages while it is gathered
 			k.mu.Lock()
 			defer k.mu.Unlock()
 			k.last = nil
 		})
+		k.last = c.Now()
 	}
 	return k.last
 }
@@ -183,7 +183,7 @@ func (o *Overview) addAccount(a *scan.Account, now time.Time, step time.Duration
 		Accepted:  totals.OK > 0 || !s.Found.Tasks.At.IsZero() || !s.Found.Servers.At.IsZero(),
 		CallsUsed: a.Calls.PerSecond(now), CallsAllowed: s.Allowed, CallsConfigured: s.Config.RequestsPerSecond, LagSeconds: s.Lag(now).Seconds(),
 		LastError: problemOf(s.Problem, step), DiscoveryProblems: []string{}, Unread: s.Unread,
-		Types: []TypeOverview{}, IDs: s.IDs, Tasks: tasksOf(a.Name, s), TasksLeftOut: s.Found.Tasks.LeftOut,
+		Types: []TypeOverview{}, IDs: s.IDs, Tasks: tasksOf(a.Name, s, now, step), TasksLeftOut: s.Found.Tasks.LeftOut,
 	}
 	for _, err := range []error{s.Found.Tasks.Err, s.Found.Servers.Err} {
 		if err != nil {
@@ -239,7 +239,7 @@ func byName(names []string, counts []int) map[string]int {
 }
 
 // tasksOf returns an account's tasks, each the newest first, those that run before others.
-func tasksOf(account string, s *scan.AccountStatus) []Task {
+func tasksOf(account string, s *scan.AccountStatus, now time.Time, step time.Duration) []Task {
 	all := make([]Task, len(s.Found.Tasks.Items))
 	settings := s.Config.Discovery.Tasks
 	for i, t := range s.Found.Tasks.Items {
@@ -252,7 +252,7 @@ func tasksOf(account string, s *scan.AccountStatus) []Task {
 			continue
 		}
 		list := s.Lists[at]
-		all[i].ListReadAt = Time{list.At}
+		all[i].ListReadAt = Time{present(list.At, now, step)}
 		if list.Err != nil {
 			all[i].ListError = list.Err.Error()
 		}

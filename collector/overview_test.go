@@ -3,6 +3,7 @@ package collector_test
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -161,5 +162,27 @@ func TestAnOverviewIsMadeOnceASecond(t *testing.T) {
 		wantEqual(t, "the same", w.collector.Overview() == first, true)
 		pass(time.Millisecond)
 		wantEqual(t, "a new one", w.collector.Overview() != first, true)
+	})
+}
+
+// That of a large fleet takes a while to gather.
+func TestAnOverviewIsASecondOldAtMost(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		var slow atomic.Bool
+		clock := scan.NewClock(func() time.Time {
+			if slow.Load() {
+				time.Sleep(600 * time.Millisecond)
+			}
+			return time.Now()
+		})
+		c := collector.New(scan.NewStore(), clock)
+		slow.Store(true)
+		first := c.Overview()
+		slow.Store(false)
+		time.Sleep(399 * time.Millisecond)
+		wantEqual(t, "the same", c.Overview() == first, true)
+		time.Sleep(2 * time.Millisecond)
+		wantEqual(t, "a new one", c.Overview() != first, true)
 	})
 }

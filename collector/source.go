@@ -48,15 +48,16 @@ func newEngine(store *scan.Store, clock *scan.Clock, configured []string) *engin
 	return e
 }
 
-// families returns the rows as families of the engine. Label values of an account's metrics come in
-// the order of their row's labels, those of a server's as reading has them.
+// families returns the rows as families of the engine. Label values come in the order of their
+// row's labels, but those of what a server has as reading has them. Only server_info has labels
+// that are configured: other metrics' labels may have the same names.
 func (s *source) families() []expose.Family {
 	info := slices.Clone(serverLabels)
 	for _, l := range assetLabels {
 		info = append(info, l.name)
 	}
 	info = append(info, s.configured...)
-	places := append(slices.Clip(info), "task_id", "type", "code")
+	places := slices.Concat(serverLabels, make([]string, len(info)-len(serverLabels)), []string{"task_id", "type", "code"})
 	list := make([]expose.Family, len(s.rows))
 	for i, m := range s.rows {
 		if m.info {
@@ -64,7 +65,7 @@ func (s *source) families() []expose.Family {
 		}
 		list[i] = expose.Family{Name: m.name, Help: m.help, Counter: m.counter}
 		for at, name := range m.labels {
-			if m.read != nil {
+			if m.read != nil && !m.info {
 				at = slices.Index(places, name)
 			}
 			list[i].Labels = append(list[i].Labels, expose.Label{Name: name, From: at})
@@ -160,7 +161,7 @@ func (r *reading) emitServer(v scan.View) {
 // Total implements expose.Source.
 func (s *source) Total(sums []sum, now time.Time, emit expose.Emit) {
 	for _, a := range s.store.Load().Accounts {
-		state := &accountState{AccountStatus: shown(a.Status(), now, s.clock.Step()), now: now}
+		state := &accountState{AccountStatus: a.Status(), now: now, step: s.clock.Step()}
 		for _, typ := range state.Types { // every type that is polled is there
 			state.totals.Type(typ)
 		}

@@ -198,16 +198,13 @@ func (f Filter) fits(s server, texts ...string) bool {
 // when converts an instant to a time of the system's clock.
 func when(v scan.View, i scan.Instant) time.Time { return min(i, v.Now).Add(v.Step).Time() }
 
-// shown returns an account's status with the times of its lists converted to the system's present
-// clock, whatever that clock was set to when they were read.
-func shown(s *scan.AccountStatus, now time.Time, step time.Duration) *scan.AccountStatus {
-	other := *s
-	for _, at := range []*time.Time{&other.Found.Tasks.At, &other.Found.Servers.At} {
-		if !at.IsZero() {
-			*at = now.Add(step - now.Sub(*at)).Round(0)
-		}
+// present converts a time of this process to the system's present clock, whatever that was set to
+// then.
+func present(at, now time.Time, step time.Duration) time.Time {
+	if at.IsZero() {
+		return at
 	}
-	return &other
+	return now.Add(step - now.Sub(at)).Round(0)
 }
 
 // reported returns a number; nil where there is none, or none that JSON has.

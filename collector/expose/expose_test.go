@@ -243,6 +243,12 @@ func TestEveryFormatIsWhatClientGolangMakes(t *testing.T) {
 	}
 	r.source.put(1, odd...)
 	r.compare()
+	for i, n := range []int{100, 127, 128, 1 << 14, 1 << 21} { // lengths take a byte more
+		long := strings.Repeat("l", n)
+		r.source.put(2+i, metric{0, []string{long, "s"}, 1, began}, metric{2, []string{long}, 1, time.Time{}})
+	}
+	r.compare()
+	r.source.places = r.source.places[:2]
 	r.source.put(0)
 	r.compare() // families that have no metric are left out
 }

@@ -69,11 +69,13 @@ type Error struct {
 // Error implements error.
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s for account %q", e.Action, e.Account)
-	if e.UUID != "" {
-		fmt.Fprintf(&b, ", server %s", e.UUID)
+	if e.Action != "" { // else nothing was asked
+		fmt.Fprintf(&b, "%s for account %q", e.Action, e.Account)
+		if e.UUID != "" {
+			fmt.Fprintf(&b, ", server %s", e.UUID)
+		}
+		b.WriteString(": ")
 	}
-	b.WriteString(": ")
 	e.describe(&b)
 	return b.String()
 }

@@ -133,6 +133,7 @@ func TestErrorsReadAsSentences(t *testing.T) {
 			`A for account "p", server u: HTTP 403: NoPermission (request ID R)`, "A: HTTP 403: NoPermission (request ID R)",
 		},
 		{&Error{Result: ResultCanceled, Account: "p", Action: "A"}, `A for account "p": canceled`, "A: canceled"},
+		{&Error{Result: ResultCanceled}, "canceled", "canceled"}, // before it could be asked
 	}
 	for _, tt := range tests {
 		if got := tt.err.Error(); got != tt.want {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -14,40 +15,67 @@ import (
 
 const (
 	maxLists     = 4                // answers of /sd under way: each holds all servers
-	maxWaiting   = 200              // requests that wait for a page
+	maxWaiting   = 200              // requests that wait for a page, or for all of it
 	maxBodyBytes = 64 << 10         // of a request: only profiles read one, and little
 	stuckAfter   = 30 * time.Second // how long a client may take to read writeChunk bytes of an answer
 	writeChunk   = 32 << 10         // bytes of an answer that are written at a time
 )
 
-// limiter lets handlers serve so many requests at a time. So many others wait for their turn, and
-// all that come then are answered 503 with a text.
-func limiter(serving, waiting int, text string) func(http.Handler) http.Handler {
-	places, turns := make(chan struct{}, serving+waiting), make(chan struct{}, serving)
+// bounded lets handlers serve so many requests at a time, and answers all others 503 with a text.
+func bounded(limit int, text string) func(http.Handler) http.Handler {
+	places := make(chan struct{}, limit)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			select {
 			case places <- struct{}{}:
 				defer func() { <-places }()
+				next.ServeHTTP(w, r)
 			default:
 				w.Header().Set("Retry-After", "1")
 				http.Error(w, text, http.StatusServiceUnavailable)
-				return
-			}
-			select {
-			case turns <- struct{}{}:
-				defer func() { <-turns }()
-				next.ServeHTTP(w, r)
-			case <-r.Context().Done():
 			}
 		})
 	}
 }
 
-// atMost is a limiter that lets nobody wait. advice says what to do besides trying again.
+// atMost is bounded with a text that says the limit, and what to do besides trying again.
 func atMost(limit int, advice string) func(http.Handler) http.Handler {
-	return limiter(limit, 0, fmt.Sprintf("%d such requests are being served, which is the limit: try again later%s", limit, advice))
+	return bounded(limit, fmt.Sprintf("%d such requests are being served, which is the limit: try again later%s", limit, advice))
 }
+
+// inTurn lets handlers make so many answers at a time, while so many other requests wait for their
+// turn or are sent their answer. A turn ends before that: who reads slowly keeps nobody waiting.
+func inTurn(making, others int, text string) func(http.Handler) http.Handler {
+	turns, most := make(chan struct{}, making), bounded(making+others, text)
+	return func(next http.Handler) http.Handler {
+		return most(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			made := &heldWriter{w, http.StatusOK, bytes.Buffer{}}
+			select {
+			case turns <- struct{}{}:
+				func() {
+					defer func() { <-turns }()
+					next.ServeHTTP(made, r)
+				}()
+				w.WriteHeader(made.status)
+				_, _ = w.Write(made.body.Bytes())
+			case <-r.Context().Done():
+			}
+		}))
+	}
+}
+
+// heldWriter holds back an answer.
+type heldWriter struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *heldWriter) WriteHeader(status int) { w.status = status }
+
+// Write implements io.Writer.
+func (w *heldWriter) Write(p []byte) (int, error) { return w.body.Write(p) }
 
 // progressing ends the answer to a client that has stopped reading it, and lets one that reads
 // slowly take its time.

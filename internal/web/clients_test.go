@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -11,7 +12,7 @@ import (
 func TestPagesWaitForTheirTurnAndNotForOnesThatNobodyAwaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		h := limiter(1, 2, "full")(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		h := inTurn(1, 2, "full")(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			<-release
 			w.WriteHeader(http.StatusNoContent)
 		}))
@@ -42,6 +43,38 @@ func TestPagesWaitForTheirTurnAndNotForOnesThatNobodyAwaits(t *testing.T) {
 			if code := <-answers; code != http.StatusNoContent {
 				t.Errorf("one that waited got %d", code)
 			}
+		}
+	})
+}
+
+// stuck is a client that reads nothing.
+type stuck struct {
+	http.ResponseWriter
+	begun, end chan struct{}
+}
+
+func (s *stuck) Write(p []byte) (int, error) {
+	close(s.begun)
+	<-s.end
+	return len(p), nil
+}
+
+func TestAClientThatReadsNothingKeepsNobodyWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := inTurn(1, 2, "full")(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X", "y")
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, "page")
+		}))
+		unread := make(chan struct{})
+		defer close(unread)
+		begun := make(chan struct{})
+		go h.ServeHTTP(&stuck{httptest.NewRecorder(), begun, unread}, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
+		<-begun
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
+		if w.Code != http.StatusNotFound || w.Header().Get("X") != "y" || w.Body.String() != "page" {
+			t.Errorf("another got %d %s", w.Code, w.Body)
 		}
 	})
 }

@@ -67,7 +67,7 @@ func New(o Options) (http.Handler, error) {
 	page(o.TelemetryPath, metrics)
 	// Few pages are rendered at a time, so that however many people look at them, polls find a
 	// processor.
-	turns := limiter(max(1, runtime.GOMAXPROCS(0)/2), maxWaiting, "too many pages are asked for at once: try again in a second")
+	turns := inTurn(max(1, runtime.GOMAXPROCS(0)/2), maxWaiting, "too many pages are asked for at once: try again in a second")
 	mux.Handle("GET /{$}", turns(http.HandlerFunc(h.landing)))
 	page("/status", turns(http.HandlerFunc(h.status)))
 	page("/status/server", turns(http.HandlerFunc(h.server)))

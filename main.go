@@ -49,7 +49,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	// The demo's Security Center outlives the exporter, or its last polls would fail.
 	outer, end := context.WithCancel(context.Background())
 	defer end()
-	ctx, stop := signal.NotifyContext(outer, os.Interrupt, syscall.SIGTERM)
+	// They stay caught to the end: one that comes late must not kill what is done.
+	caught, _ := signal.NotifyContext(outer, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := context.WithCancel(caught)
 	defer stop()
 	var cfg *config.Config
 	f, err := commandline.Parse(program, version.Print(program), args, stdout, stderr)

@@ -35,7 +35,7 @@ build: ## The static binary.
 
 test: race-check ## All tests: 3 to 6 minutes on two cores.
 	@echo "make test takes 3 to 6 minutes on two cores, of which the first build is one or two; a package alone: $(GO) test ./config"
-	$(GO) test $(RACE) ./...
+	$(GO) test $(RACE) -p 4 ./... # four packages at once: many of their tests wait for processes
 
 race-check:
 ifeq ($(RACE),)

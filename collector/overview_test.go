@@ -134,7 +134,7 @@ func TestAServersLastErrorIsRememberedForADay(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newScript()
 		s.fails(1, 500, "ServerError")
-		w := startWorld(t, simulator.Options{Intercept: s.intercept}, yamlOf(yamlAccount("main", "settled_interval: 1m", serverYAML(1))))
+		w := startWorld(t, simulator.Options{Intercept: s.intercept}, yamlOf(yamlAccount("main", "settled_interval: 10m", serverYAML(1))))
 		trouble := func() string {
 			d, _ := w.overview().Server("main", uuid(1))
 			if d.LastError == nil {

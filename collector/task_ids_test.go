@@ -111,7 +111,7 @@ func TestAnAnswerUnderAnotherIDDoesNotSayWhichOneBroughtIt(t *testing.T) {
 					w := startWorld(t, simulator.Options{Intercept: answersFor(c, "t", byLeaf, under, &asked)},
 						discovering("poll_interval: 10s\nsettled_interval: 10s\nstall_after: 10s\nstale_after: 10s\nrequests_per_second: 50"))
 					pass(20 * time.Second)
-					for range 40 {
+					for range 15 {
 						pass(time.Minute)
 						wantEqual(t, "subtasks", w.value("subtasks"), 4)
 						if t.Failed() {

@@ -71,7 +71,7 @@ func TestThrottlingHalvesTheLimitWhichRecoversByAndBy(t *testing.T) {
 		pass(10 * time.Minute)
 		wantEqual(t, "lowest limit", limit(), 10.0/64)
 		h.set(0, "")
-		pass(5 * time.Minute)
+		pass(2 * time.Minute)
 		wantEqual(t, "limit after the flood", limit(), 10)
 	})
 }

@@ -2,7 +2,6 @@ package poll
 
 import (
 	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -157,7 +156,7 @@ func (a *account) hear(s *server, l *taskList) (listed bool) {
 	delete(l.scans, key)
 	now, task := scan.InstantOf(a.now()), l.last.Task.ID
 	heard := scan.ServerScan{TaskID: task, LeafID: of.TaskID, Status: of.Status, Since: now}
-	at := slices.IndexFunc(s.latest.ServerScans, func(s scan.ServerScan) bool { return s.TaskID == task })
+	at := indexOfScan(s.latest, task)
 	news := true
 	if at < 0 {
 		came := of.Start() // to its status
@@ -165,7 +164,7 @@ func (a *account) hear(s *server, l *taskList) (listed bool) {
 			came = of.End()
 		}
 		news = !s.sawTask(task) || !seenSince(s.latest, came)
-	} else if old := s.latest.ServerScans[at]; old.Status == of.Status || math.IsNaN(old.Status) && math.IsNaN(of.Status) {
+	} else if old := s.latest.ServerScans[at]; scan.SameStatus(old.Status, of.Status) {
 		if old.LeafID == of.TaskID {
 			return true
 		}
@@ -210,6 +209,10 @@ func (a *account) giveBack(s *server) {
 	}
 }
 
+func indexOfScan(r *scan.Record, taskID string) int {
+	return slices.IndexFunc(r.ServerScans, func(of scan.ServerScan) bool { return of.TaskID == taskID })
+}
+
 // sawTask reports whether a poll that succeeded has asked for a task, or an earlier process knew of
 // it.
 func (s *server) sawTask(id string) bool {
@@ -250,7 +253,7 @@ func (a *account) listed(asset *discovery.Server) bool {
 			return false
 		}
 		_, listed := l.find(asset.UUID, asset)
-		return listed || s != nil && slices.ContainsFunc(s.latest.ServerScans, func(of scan.ServerScan) bool { return of.TaskID == t.ID })
+		return listed || s != nil && indexOfScan(s.latest, t.ID) >= 0
 	})
 }
 

@@ -147,10 +147,7 @@ func (w *stateWriter) put(u *pendingUpdate) {
 		u.transitions = append(before.transitions, u.transitions...)
 	}
 	w.pending[u.server] = u
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
+	signal(w.wake)
 }
 
 // flush writes and then publishes all updates. It reports whether everything there is has been

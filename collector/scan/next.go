@@ -113,7 +113,7 @@ func (r *Record) updated(old *Subtask, reported sas.Subtask, p *CodePolicy, now 
 		old = &Subtask{TaskID: id, Type: typ, Status: sas.StatusComplete, Changed: now, StatusSince: now, Began: now}
 	}
 	s := *old
-	if !sameStatus(old.Status, reported.Status) {
+	if !SameStatus(old.Status, reported.Status) {
 		s.Status, s.StatusSince, s.Changed = reported.Status, now, now
 	}
 	if old.Code != code {
@@ -138,8 +138,8 @@ func same(text string, known []string) string {
 	return text
 }
 
-// sameStatus compares statuses; two that were not reported are the same.
-func sameStatus(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
+// SameStatus compares statuses; two that were not reported are the same.
+func SameStatus(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
 
 // index returns subtasks by key.
 func index(subtasks []Subtask) map[subtaskKey]*Subtask {
@@ -193,7 +193,7 @@ func (r *Record) note(before *Record, known map[subtaskKey]*Subtask, now Instant
 	var fresh []Change
 	for i := range r.Subtasks {
 		s := Transition{&r.Subtasks[i], known[r.Subtasks[i].key()]}
-		if old := s.Before; old != nil && sameStatus(old.Status, s.Status) && old.Code == s.Code {
+		if old := s.Before; old != nil && SameStatus(old.Status, s.Status) && old.Code == s.Code {
 			continue
 		}
 		if len(transitions) == 0 {

@@ -192,7 +192,7 @@ func (o *Overview) addAccount(a *scan.Account, now time.Time, step time.Duration
 	}
 	for _, t := range totals.Types {
 		by, p := byName(scan.StatusNames(), t.ByStatus[:]), parts[t.Type]
-		of.Types = append(of.Types, TypeOverview{t.Type, by, p[sas.StatusComplete], p[PartFailed], p[partAnswered], t.Stalled, p})
+		of.Types = append(of.Types, TypeOverview{t.Type, by, p[sas.StatusComplete], t.Failing, p[partAnswered], t.Stalled, p})
 	}
 	o.Accounts = append(o.Accounts, of)
 }

@@ -23,9 +23,10 @@ func (a *account) discover(ctx context.Context) (stop func()) {
 	if c.Tasks == nil && c.Servers == nil {
 		return func() {}
 	}
+	paced := &pacedAPI{of: a}
 	o := discovery.Options{ // of what is known now: adopt changes it
 		Account: a.config.Name, Tasks: c.Tasks, Servers: c.Servers, Types: a.config.Types,
-		API: &pacedAPI{of: a}, Logger: a.options.Logger, Known: a.found, Scans: a.scanOptions(),
+		API: paced, Logger: a.options.Logger, Known: a.found, Scans: a.scanOptions(paced),
 		Found: func(found discovery.Found) { a.find(func(f *findings) { f.found = &found }) },
 	}
 	ctx, cancel := context.WithCancel(ctx)

@@ -60,12 +60,12 @@ func (a *account) readsLists() bool {
 }
 
 // scanOptions returns how the lists of the account's tasks are read; nil if they are not.
-func (a *account) scanOptions() *discovery.ScanOptions {
+func (a *account) scanOptions(api discovery.ScanAPI) *discovery.ScanOptions {
 	if !a.readsLists() {
 		return nil
 	}
 	o := &discovery.ScanOptions{
-		API: &pacedAPI{of: a}, Interval: a.config.Discovery.Tasks.ServerScansInterval,
+		API: api, Interval: a.config.Discovery.Tasks.ServerScansInterval,
 		Told: func(r discovery.ServerScans) { a.find(func(f *findings) { f.lists = append(f.lists, r) }) },
 	}
 	for _, l := range a.lists {
